@@ -1,0 +1,255 @@
+"""The composition root and the web edge: the only module that builds adapters or knows about HTTP."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from safety.red_flags import RedFlags
+from starlette.exceptions import HTTPException
+
+from assistant import wire
+from assistant.chat import Connection
+from assistant.models import LocalChat, ServedChat
+from assistant.settings import Settings
+from assistant.store import SqlStore
+from assistant.turn import Deps, run_turn
+from assistant.types import StoreFailed, Turn, TurnEvent, UnknownSession
+from retrieval.embed import MiniLM
+from retrieval.index import IndexPlace, build, fresh, open_index
+from retrieval.store import ChromaStore
+from retrieval.types import Locale, RetrievalError
+from safety.grounding import best_support
+from safety.rails import NemoRails
+from safety.types import PatientContext
+
+log = logging.getLogger(__name__)
+WEB = Path(__file__).parent / "web"
+BODY = 64_000  # bytes of a request or frame
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'; "
+    "base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def build_deps(settings: Settings, progress: Callable[[Any], Any] = iter) -> Deps:
+    """Every adapter, chosen by the settings; builds the index when it is missing or stale."""
+    place = IndexPlace(settings.data_dir / "index")
+    chroma = settings.chroma_url
+    vectors = ChromaStore.server(chroma) if chroma else ChromaStore.embedded(place.folder / "chroma")
+    embedder = MiniLM()
+    if not fresh(place, vectors, embedder):
+        build(place, vectors, embedder, progress)
+    if settings.llm_url:
+        model: Any = ServedChat(settings.llm_url, settings.llm_model, settings.llm_api_key.get_secret_value())
+    else:
+        model = LocalChat()
+    url = settings.database_url
+    store = SqlStore(url) if url else SqlStore.sqlite(settings.data_dir / "doctor.sqlite3")
+    return Deps(model, open_index(place, vectors, embedder), RedFlags.load(), NemoRails(), store)
+
+
+def create_app(deps: Deps | Callable[[], Deps], settings: Settings | None = None) -> FastAPI:
+    """The server over `deps`, or over what a function builds at the start."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.deps = deps if isinstance(deps, Deps) else deps()
+        yield
+
+    app = FastAPI(
+        title="Virtual Doctor", version=version("virtual-doctor"), lifespan=lifespan, docs_url="/docs", redoc_url=None
+    )
+    app.state.country = settings.country
+    registry = CollectorRegistry()
+    app.state.turns = Counter("doctor_turns", "Turns by what they came to", ["kind", "path"], registry=registry)
+    app.state.seconds = Histogram("doctor_turn_seconds", "Seconds a turn took", registry=registry)
+
+    @app.middleware("http")
+    async def guard(request: Request, call_next: Any) -> Response:
+        length = request.headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > BODY:
+            return problem(413, "Body too large", f"send at most {BODY} bytes")
+        response: Response = await call_next(request)
+        if not request.url.path.startswith("/docs"):
+            response.headers.update(HEADERS)
+        return response
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return PlainTextResponse(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    _errors(app)
+    _health(app)
+    _chat(app)
+    _parts(app)
+    app.mount("/web", StaticFiles(directory=WEB), name="web")
+    app.add_api_route("/", lambda: FileResponse(WEB / "patient.html"), include_in_schema=False)
+    return app
+
+
+def problem(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> JSONResponse:
+    """An RFC 9457 answer. It never repeats what was sent."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "errors": errors or []}
+    return JSONResponse(body, status, media_type="application/problem+json")
+
+
+def _errors(app: FastAPI) -> None:
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        fields = [{"field": ".".join(str(p) for p in e["loc"][1:]) or "body", "message": e["msg"]} for e in error.errors()]
+        return problem(422, "Invalid request", "; ".join(f"{f['field']}: {f['message']}" for f in fields), fields)
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> JSONResponse:
+        return problem(error.status_code, str(error.detail), str(error.detail))
+
+    @app.exception_handler(UnknownSession)
+    async def unknown(_: Request, error: UnknownSession) -> JSONResponse:
+        return problem(404, "Unknown session", str(error))
+
+    @app.exception_handler(StoreFailed)
+    @app.exception_handler(RetrievalError)
+    async def down(_: Request, error: Exception) -> JSONResponse:
+        return problem(503, "Temporarily unavailable", "a part of the service does not answer; /readyz says which")
+
+    @app.exception_handler(Exception)
+    async def fault(_: Request, error: Exception) -> JSONResponse:
+        log.error("unexpected %s", type(error).__name__)
+        return problem(500, "Internal error", "the fault was logged")
+
+
+def _health(app: FastAPI) -> None:
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def readyz(request: Request) -> Response:
+        deps: Deps = request.app.state.deps
+        try:
+            index = bool(await deps.retriever.search("fever", locale="en", k=1))
+        except RetrievalError:
+            index = False
+        rails = not (await deps.rails.check("input", "I have a cough", "en")).stops
+        state = {"store": await deps.store.ready(), "index": index, "rails": rails, "model": deps.model.name}
+        ready = all(state.values())
+        return JSONResponse({"ready": ready, **state}, 200 if ready else 503)
+
+
+def _chat(app: FastAPI) -> None:
+    @app.websocket("/api/v1/chat")
+    async def chat(socket: WebSocket) -> None:
+        await socket.accept()
+        connection = Connection(socket.app.state.deps, socket.send_json, socket.app.state.country)
+        try:
+            while True:
+                message = await socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                data = message.get("text") or message.get("bytes") or ""
+                if len(data) > BODY:
+                    return await socket.close(1009, "frame too large")
+                if not await connection.take(data):
+                    return await socket.close(1008, "too many invalid frames")
+        except (WebSocketDisconnect, RuntimeError):
+            return
+        finally:
+            await connection.close()
+
+    @app.post("/api/v1/chat")
+    async def chat_http(request: Request, body: wire.ChatBody) -> Response:
+        deps: Deps = request.app.state.deps
+        session = await deps.store.open_session(locale=body.locale, role=body.role, session_id=body.session)
+        country = body.country or request.app.state.country
+        turn = Turn(session, f"http-{time.time_ns()}", body.text, locale=body.locale, role=body.role, country=country)
+        turn, _ = await deps.store.start_turn(turn)
+        if "text/event-stream" in request.headers.get("accept", ""):
+            return StreamingResponse(_events(turn, deps), media_type="text/event-stream", headers=HEADERS)
+        await run_turn(turn, deps, _ignore)
+        count(app, turn)
+        return JSONResponse({"session": session, **wire.recorded(turn)})
+
+    @app.get("/api/v1/passages/{passage_id:path}")
+    async def passage(request: Request, passage_id: str, locale: Locale = "en") -> dict[str, Any]:
+        try:
+            return wire.passage_body(request.app.state.deps.retriever.passage(passage_id), locale)
+        except KeyError:
+            raise HTTPException(404, "no such passage: take passage_id from a source") from None
+
+
+async def _ignore(_: TurnEvent) -> None:
+    """Nobody is listening while the turn runs; the whole answer is sent at its end."""
+
+
+async def _events(turn: Turn, deps: Deps) -> AsyncIterator[str]:
+    """The turn's frames as server-sent events."""
+    frames: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+
+    async def emit(event: TurnEvent) -> None:
+        frames.put_nowait(wire.frame(event, turn.client_id))
+
+    task = asyncio.create_task(run_turn(turn, deps, emit))
+    task.add_done_callback(lambda _: frames.put_nowait(None))
+    try:
+        while (item := await frames.get()) is not None:
+            yield f"event: {item['type']}\ndata: {json.dumps(item, ensure_ascii=False)}\n\n"
+        if task.exception():
+            detail = "the answer could not be recorded, so it is not shown; try again"
+            fault = {"type": "error", "id": turn.client_id, "code": "not_recorded", "detail": detail}
+            yield f"event: error\ndata: {json.dumps(fault)}\n\n"
+    finally:
+        task.cancel()
+
+
+def count(app: FastAPI, turn: Turn) -> None:
+    """Counts a finished turn; numbers only, nothing of what was said."""
+    assert turn.answer is not None
+    app.state.turns.labels(turn.answer.kind, turn.path).inc()
+    app.state.seconds.observe(turn.took_ms / 1e3)
+
+
+def _parts(app: FastAPI) -> None:
+    @app.post("/api/v1/retrieve")
+    async def retrieve(request: Request, body: wire.RetrieveBody) -> dict[str, Any]:
+        deps: Deps = request.app.state.deps
+        found = await deps.retriever.search(body.query, locale=body.locale, k=body.k, clinician=body.role == "clinician")
+        return {"passages": [wire.hit(item, body.locale) for item in found], "abstained": not found}
+
+    @app.post("/api/v1/triage")
+    async def triage(request: Request, body: wire.TriageBody) -> dict[str, Any]:
+        patient = PatientContext(age_years=body.age, sex=body.sex, pregnant=body.pregnant)
+        text = f"{body.text}\n{body.history}" if body.history else body.text
+        flags = request.app.state.deps.red_flags.check(text, locale=body.locale, patient=patient, country=body.country)
+        level = "emergency" if flags.stops else "urgent" if flags.reasons else None
+        return {"disposition": level, "reasons": [wire.reason(r) for r in flags.reasons], "questions": []}
+
+    @app.post("/api/v1/rails/check")
+    async def rails(request: Request, body: wire.RailsBody) -> dict[str, Any]:
+        deps: Deps = request.app.state.deps
+        if body.direction == "input":
+            flags = deps.red_flags.check(body.text, locale=body.locale)
+            if flags.stops:
+                return wire.verdict(flags)
+        return wire.verdict(await deps.rails.check(body.direction, body.text, body.locale))
+
+    @app.post("/api/v1/verify")
+    async def verify(body: wire.VerifyBody) -> dict[str, Any]:
+        tried = [best_support(body.claim, [text]) for text in body.evidence] or [best_support(body.claim, [])]
+        best = max(range(len(tried)), key=lambda i: (tried[i].supported, tried[i].score))
+        problems = [{"kind": p.kind, "text": p.text} for p in tried[best].problems]
+        return {"supported": tried[best].supported, "score": tried[best].score, "problems": problems,
+                "evidence_index": best if body.evidence else None}  # fmt: skip

@@ -1,0 +1,296 @@
+"""The command `doctor`. Every command takes --json."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+os.environ.update(
+    ANONYMIZED_TELEMETRY="False", DO_NOT_TRACK="1", HF_HUB_OFFLINE="1", LANGSMITH_TRACING="false",
+    NEMO_GUARDRAILS_NO_USAGE_STATS="1", TOKENIZERS_PARALLELISM="false",
+)  # fmt: skip
+
+from assistant.settings import Settings
+from assistant.types import AssistantError, Role
+from retrieval.types import Locale, RetrievalError
+from safety.types import PatientContext, SafetyError
+
+app = typer.Typer(
+    help="Virtual Doctor: health questions, answered with evidence.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Lang = Annotated[Locale, typer.Option(help="Language of the answer.")]
+Who = Annotated[Role, typer.Option(help="Who asks.")]
+Batch = Annotated[Path | None, typer.Option(help="A JSONL file: one input a line, one output a line.")]
+Text = Annotated[str | None, typer.Argument(help="One input; leave it out with --batch.")]
+
+
+@app.command()
+def serve(port: Annotated[int | None, typer.Option(help="Port; default: the setting.")] = None, as_json: Json = False) -> None:
+    """Build the index when it is missing or stale, start the server, print the address."""
+    import uvicorn
+
+    from assistant.app import BODY, build_deps, create_app
+
+    settings = Settings()
+    deps = build_deps(settings, progress_bar("index"))
+    address = f"http://{settings.host}:{port or settings.port}"
+    _print(
+        {"address": address, "passages": len(deps.retriever)},
+        as_json,
+        f"Virtual Doctor answers at {address}  (stop with Ctrl+C)",
+    )
+    uvicorn.run(
+        create_app(deps, settings), host=settings.host, port=port or settings.port, log_level="warning", ws_max_size=BODY * 2
+    )
+
+
+@app.command()
+def index(as_json: Json = False) -> None:
+    """Build the index when it is missing or stale."""
+    from assistant.app import build_deps
+
+    deps = build_deps(Settings(), progress_bar("index"))
+    _print({"passages": len(deps.retriever)}, as_json, f"{len(deps.retriever)} passages")
+
+
+@app.command()
+def ask(text: str, locale: Lang = "en", role: Who = "patient", as_json: Json = False) -> None:
+    """One turn, printed with its sources."""
+    _print_turn(asyncio.run(_turns([text], locale, role))[0], as_json)
+
+
+@app.command()
+def chat(locale: Lang = "en", role: Who = "patient", as_json: Json = False) -> None:
+    """A conversation in the terminal; an empty line ends it."""
+    asyncio.run(_conversation(locale, role, as_json))
+
+
+@app.command()
+def retrieve(
+    text: Text = None, locale: Lang = "en", role: Who = "patient", k: int = 4, batch: Batch = None, as_json: Json = False
+) -> None:
+    """The passages for a question."""
+    from assistant.app import build_deps
+    from assistant.wire import hit
+
+    deps = build_deps(Settings(), progress_bar("index"))
+    for row in _rows(text, batch):
+        found = asyncio.run(
+            deps.retriever.search(row["text"], locale=row.get("locale", locale), k=k, clinician=role == "clinician")
+        )
+        passages = [hit(item, row.get("locale", locale)) for item in found]
+        lines = [f"{p['score']:.2f}  {p['id']}\n      {p['text']}" for p in passages] or ["nothing above the floor"]
+        _print({"passages": passages, "abstained": not found}, as_json or batch is not None, "\n".join(lines))
+
+
+@app.command()
+def rails(
+    text: Text = None, direction: Annotated[Literal["input", "output"], typer.Option()] = "input", locale: Lang = "en",
+    batch: Batch = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """What the rails decide on a text."""
+    from safety.red_flags import RedFlags
+
+    from assistant.wire import verdict
+    from safety.rails import NemoRails
+
+    engine, flags = NemoRails(), RedFlags.load()
+    for row in _rows(text, batch):
+        lang = row.get("locale", locale)
+        first = flags.check(row["text"], locale=lang) if direction == "input" else None
+        found = first if first and first.stops else asyncio.run(engine.check(direction, row["text"], lang))
+        line = f"{found.decision}  {found.rail}/{found.category}  {found.reason}  {found.took_ms:.1f} ms\n{found.reply}".strip()
+        _print(verdict(found), as_json or batch is not None, line)
+
+
+@app.command()
+def triage(
+    text: Text = None,
+    age: float | None = None,
+    pregnant: bool | None = None,
+    locale: Lang = "en",
+    batch: Batch = None,
+    as_json: Json = False,
+) -> None:
+    """The red flags in a message."""
+    from safety.red_flags import RedFlags
+
+    from assistant.wire import reason
+
+    flags = RedFlags.load()
+    for row in _rows(text, batch):
+        patient = PatientContext(age_years=row.get("age", age), pregnant=row.get("pregnant", pregnant))
+        found = flags.check(row["text"], locale=row.get("locale", locale), patient=patient)
+        level = "emergency" if found.stops else "urgent" if found.reasons else None
+        body = {
+            "disposition": level,
+            "category": found.category,
+            "reasons": [reason(r) for r in found.reasons],
+            "reply": found.reply,
+        }
+        lines = [level or "no red flag", *(f"  {r.text}  ({', '.join(r.words)})" for r in found.reasons), found.reply]
+        _print(body, as_json or batch is not None, "\n".join(line for line in lines if line))
+
+
+@app.command()
+def verify(
+    claim: str,
+    evidence: Annotated[list[str], typer.Option(help="A text that may hold the claim; repeat it for more.")],
+    as_json: Json = False,
+) -> None:
+    """Whether a text holds a claim."""
+    from safety.grounding import best_support
+
+    found = best_support(claim, evidence)
+    body = {
+        "supported": found.supported,
+        "score": found.score,
+        "problems": [{"kind": p.kind, "text": p.text} for p in found.problems],
+    }
+    _print(
+        body,
+        as_json,
+        "\n".join(
+            [
+                f"{'supported' if found.supported else 'not supported'}  {found.score:.2f}",
+                *(f"  {p.kind}: {p.text}" for p in found.problems),
+            ]
+        ),
+    )
+
+
+@audit.command("verify")
+def audit_verify(as_json: Json = False) -> None:
+    """Check the hash chain; exit 1 when it is broken."""
+    from assistant.store import first_broken
+
+    rows = asyncio.run(_store().audit_rows())
+    broken = first_broken(rows)
+    _print(
+        {"rows": len(rows), "first_broken": broken},
+        as_json,
+        f"{len(rows)} rows, " + ("whole" if broken is None else f"broken at row {broken}"),
+    )
+    raise typer.Exit(0 if broken is None else 1)
+
+
+@audit.command("export")
+def audit_export(as_json: Json = False) -> None:
+    """Write the trail, one JSON object a line."""
+    for row in asyncio.run(_store().audit_rows()):
+        print(json.dumps(row, ensure_ascii=False))
+
+
+def main() -> None:
+    """Entry point: a fault we know ends with its remedy and exit status 2, not with a stack trace."""
+    try:
+        app()
+    except (AssistantError, RetrievalError, SafetyError) as error:
+        print(f"doctor: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def progress_bar(label: str) -> Any:
+    """Wraps batches so that long work shows how far it is."""
+    from tqdm import tqdm
+
+    return lambda batches: tqdm(batches, desc=label, unit="batch", file=sys.stderr)
+
+
+def _print(body: dict[str, Any], as_json: bool, text: str) -> None:
+    print(json.dumps(body, ensure_ascii=False) if as_json else text, flush=True)
+
+
+def _rows(text: str | None, batch: Path | None) -> Iterable[dict[str, Any]]:
+    if batch is None:
+        if not text:
+            raise typer.BadParameter("give a text, or --batch FILE.jsonl")
+        return [{"text": text}]
+    lines = [line for line in batch.read_text("utf-8").splitlines() if line.strip()]
+    rows: Iterable[dict[str, Any]] = progress_bar(batch.name)(_parsed(batch, lines))
+    return rows
+
+
+def _parsed(batch: Path, lines: Sequence[str]) -> list[dict[str, Any]]:
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            if not isinstance(row["text"], str):
+                raise TypeError("text")
+            rows.append(row)
+        except (ValueError, KeyError, TypeError):
+            raise typer.BadParameter(f"{batch}:{number}: expected a JSON object with a string `text`") from None
+    return rows
+
+
+def _store() -> Any:
+    from assistant.store import SqlStore
+
+    settings = Settings()
+    return SqlStore(settings.database_url) if settings.database_url else SqlStore.sqlite(settings.data_dir / "doctor.sqlite3")
+
+
+async def _turns(texts: Sequence[str], locale: Locale, role: Role) -> list[dict[str, Any]]:
+    from assistant.app import build_deps
+    from assistant.turn import run_turn
+    from assistant.types import Turn, TurnEvent
+    from assistant.wire import recorded
+
+    async def ignore(_: TurnEvent) -> None:
+        """The answer is printed whole."""
+
+    settings = Settings()
+    deps = build_deps(settings, progress_bar("index"))
+    session, out = await deps.store.open_session(locale=locale, role=role), []
+    for number, text in enumerate(texts):
+        turn, _ = await deps.store.start_turn(
+            Turn(session, f"cli-{number}", text, locale=locale, role=role, country=settings.country)
+        )
+        await run_turn(turn, deps, ignore)
+        out.append(recorded(turn))
+    return out
+
+
+async def _conversation(locale: Locale, role: Role, as_json: bool) -> None:
+    from assistant.app import build_deps
+    from assistant.turn import run_turn
+    from assistant.types import SentenceShown, Turn, TurnEvent
+    from assistant.wire import recorded
+
+    async def show(event: TurnEvent) -> None:
+        if isinstance(event, SentenceShown) and not as_json:
+            print(f"  {event.shown.sentence.text}", flush=True)
+
+    settings = Settings()
+    deps = build_deps(settings, progress_bar("index"))
+    session, number = await deps.store.open_session(locale=locale, role=role), 0
+    while text := (await asyncio.to_thread(input, "> ")).strip():
+        turn, _ = await deps.store.start_turn(
+            Turn(session, f"cli-{number}", text, locale=locale, role=role, country=settings.country)
+        )
+        await run_turn(turn, deps, show)
+        number += 1
+        print(json.dumps(recorded(turn), ensure_ascii=False) if as_json else _sources(recorded(turn)), flush=True)
+
+
+def _print_turn(body: dict[str, Any], as_json: bool) -> None:
+    shown = [f"{s['text']} {''.join(f'[{c}]' for c in s['citations'])}".strip() for s in body["sentences"]]
+    level = [f"{body['kind']}" + (f" · {body['disposition']}" if body["disposition"] else "")]
+    _print(body, as_json, "\n".join([*level, "", *shown, "", _sources(body), body["disclaimer"]]))
+
+
+def _sources(body: dict[str, Any]) -> str:
+    return "".join(f"[{s['label']}] {s['publisher']}: {s['title']} ({s['year']}) {s['url'] or ''}\n" for s in body["sources"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Hybrid search over guidelines: dense and BM25 give candidates, `relevance` ranks them and decides when to abstain."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+
+from retrieval.embed import Embedder
+from retrieval.lexical import LexicalIndex
+from retrieval.relevance import Asked, Ranked, Relevance
+from retrieval.store import VectorStore
+from retrieval.types import Evidence, Locale, Passage
+
+LEXICAL, DENSE = 80, 40  # candidates of the two searches
+CANDIDATES = 80  # of the fused list
+RRF = 60  # the usual constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009)
+FLOOR: dict[Locale, float] = {
+    "en": 0.6,
+    "zh": 0.6,
+}  # probability that the topic is right; chosen on the training half, see finetune/LOG.md
+UNSURE = 0.3  # from here to the floor the asker is offered the topics to choose from
+ALSO = 0.8  # a second topic gives passages when it is at least this probable too
+
+
+class GuidelineRetriever:
+    """Search in both languages over one index. Holds the passages in memory for `section`."""
+
+    def __init__(
+        self, words: LexicalIndex, vectors: VectorStore, embedder: Embedder, relevance: Relevance, passages: Sequence[Passage]
+    ) -> None:
+        self._words, self._vectors, self._embedder = words, vectors, embedder
+        self.relevance = relevance
+        self._by_id = {passage.id: passage for passage in passages}
+        self._sections: dict[tuple[str, str], list[Passage]] = defaultdict(list)
+        for passage in passages:
+            self._sections[passage.topic, passage.section].append(passage)
+
+    async def search(self, question: str, *, locale: Locale, k: int = 4, clinician: bool = False) -> Sequence[Evidence]:
+        """At most k passages, best first, labelled E1, E2 …; none when no topic is above the floor.
+
+        Passages of the section `clinician` are only found with `clinician`. Raises StoreUnreachable.
+        """
+        ranked = await asyncio.to_thread(self._ranked, question, locale, clinician)
+        return self._evidence(ranked, FLOOR[locale], k)
+
+    async def unsure(self, question: str, *, locale: Locale, k: int = 3) -> Sequence[str]:
+        """The topics that the question may be about when none is above the floor, likeliest first."""
+        about = _about(await asyncio.to_thread(self._ranked, question, locale, False))
+        return [topic for topic, p in sorted(about.items(), key=lambda row: -row[1]) if p >= UNSURE][:k]
+
+    def section(self, topic: str, section: str) -> Sequence[Passage]:
+        """All passages of one section of a topic, in reading order; none when there is no such section."""
+        return self._sections.get((topic, section), ())
+
+    def passage(self, passage_id: str) -> Passage:
+        """The passage that holds this claim or has this id. Raises KeyError."""
+        if passage_id in self._by_id:
+            return self._by_id[passage_id]
+        topic, _, section = passage_id.partition("#")[0].partition("/")
+        for passage in self._sections.get((topic, section), ()):
+            if any(claim.id == passage_id for claim in passage.claims):
+                return passage
+        raise KeyError(passage_id)
+
+    def named(self, text: str) -> frozenset[str]:
+        """The topics that a text calls by name."""
+        return self.relevance.named(text)
+
+    def title(self, topic: str, locale: Locale) -> str:
+        """A topic's title, or the id when there is no such topic."""
+        found = self.section(topic, "overview")
+        return found[0].title[locale] if found else topic
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def _ranked(self, question: str, locale: Locale, clinician: bool) -> list[Ranked]:
+        asked = self.relevance.read(question)
+        candidates, bm25 = self.candidates(asked, locale)
+        return self.relevance.rank(asked, [p for p in candidates if clinician or p.section != "clinician"], bm25, locale)
+
+    def candidates(self, asked: Asked, locale: Locale) -> tuple[list[Passage], list[str]]:
+        """Passages of both searches, fused, best first; and the ids in BM25's own order."""
+        bm25 = [i for i, _ in self._words.query(asked.text, LEXICAL)]
+        lists = [bm25]
+        if locale in self._embedder.locales:
+            vector = self._embedder.embed([asked.text])[0].tolist()
+            lists.append([i for i, _ in self._vectors.query(f"guideline_{locale}", vector, DENSE)])
+        fused: dict[str, float] = defaultdict(float)
+        for ids in lists:
+            for rank, passage_id in enumerate(ids):
+                fused[passage_id] += 1.0 / (RRF + rank)
+        best = sorted(fused, key=lambda i: (-fused[i], i))[:CANDIDATES]
+        return [self._by_id[i] for i in best if i in self._by_id], bm25
+
+    @staticmethod
+    def _evidence(ranked: Sequence[Ranked], floor: float, k: int) -> list[Evidence]:
+        about = _about(ranked)
+        first = max(about, key=lambda topic: about[topic], default="")
+        if not first or about[first] < floor:
+            return []
+        topics = {topic for topic, p in about.items() if topic == first or p >= max(ALSO, floor)}
+        answers: dict[str, dict[str, float]] = defaultdict(dict)
+        passages: dict[str, Passage] = {}
+        for item in sorted(ranked, key=lambda row: (row.passage.topic != first, -row.answers)):
+            if item.passage.topic in topics and (item.passage.id in passages or len(passages) < k):
+                passages[item.passage.id] = item.passage
+                answers[item.passage.id][item.claim.id] = round(item.answers, 4)
+        rows = enumerate(passages.values(), 1)
+        return [Evidence(f"E{n}", p, round(about[p.topic], 4), answers[p.id]) for n, p in rows]
+
+
+def _about(ranked: Sequence[Ranked]) -> dict[str, float]:
+    """The probability of each topic: that of its likeliest claim."""
+    about: dict[str, float] = defaultdict(float)
+    for item in ranked:
+        about[item.passage.topic] = max(about[item.passage.topic], item.about)
+    return about

@@ -1,0 +1,146 @@
+"""Words as search and checking see them: stems in English, segmented words in Chinese, lay words folded into one."""
+
+import logging
+import re
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from retrieval.types import KnowledgeError, Locale
+
+KNOWLEDGE = Path(__file__).parent.parent / "knowledge"
+_WORD = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9_]+)?|\d+(?:[.,]\d+)*|[\u3400-\u9fff]+")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+FOLDED = "x_"  # marks a word that stands for a group of synonyms
+SENTENCE_END = re.compile(r"(?<=[。！？])|(?<=[.!?])\s+(?=[A-Z\"'(\u3400-\u9fff])|\n+")
+
+
+def is_chinese(text: str) -> bool:
+    """Whether Chinese characters carry the text (a single Latin name does not change that)."""
+    han = len(_HAN.findall(text))
+    return han > 0 and han * 2 >= len(re.findall(r"[a-z]+", text, re.I))
+
+
+@cache
+def _jieba() -> Any:
+    import jieba  # loads its dictionary on first use
+
+    jieba.setLogLevel(logging.ERROR)
+    jieba.initialize()
+    return jieba
+
+
+@cache
+def _stemmer() -> Any:
+    import snowballstemmer
+
+    return snowballstemmer.stemmer("english")
+
+
+@cache
+def _stop_words(path: Path = KNOWLEDGE / "stop_words.yaml") -> frozenset[str]:
+    try:
+        rows = yaml.safe_load(path.read_text("utf-8"))
+        return frozenset([*rows["en"].split(), *rows["zh"].split()])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise KnowledgeError(f"{path}: expected `en:` and `zh:`, words between spaces; {error!r}") from error
+
+
+@cache
+def _synonyms(path: Path = KNOWLEDGE / "synonyms.yaml") -> tuple[re.Pattern[str], dict[str, str]]:
+    """One pattern of all phrases, longest first, and the folded word of each phrase's stems."""
+    folded: dict[str, str] = {}
+    try:
+        for row in yaml.safe_load(path.read_text("utf-8")):
+            word = FOLDED + row["id"].replace("-", "_")
+            folded |= {" ".join(stem(w) for w in phrase.split()): word for phrase in row.get("en") or ()}
+            folded |= dict.fromkeys(row.get("zh") or (), word)
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise KnowledgeError(f"{path}: expected rows of {{id, en: [...], zh: [...]}}; {error!r}") from error
+    longest = sorted(folded, key=len, reverse=True)
+    parts = [re.escape(p) if _HAN.search(p) else rf"(?<![a-z0-9]){re.escape(p)}(?![a-z0-9])" for p in longest]
+    return re.compile("|".join(parts) or "(?!)"), folded
+
+
+def teach_words(words: Iterable[str]) -> None:
+    """Tell the Chinese segmenter the names that topics use, so that it does not cut them in two."""
+    for word in words:
+        if _HAN.search(word):
+            _jieba().add_word(word, freq=None)
+
+
+@lru_cache(maxsize=50_000)
+def stem(word: str) -> str:
+    """The English stem of one lower-case word."""
+    return str(_stemmer().stemWord(word))
+
+
+def _tokens(text: str) -> list[tuple[str, float]]:
+    """The words of a text in reading order with the weight of each, stop words left out, synonyms folded."""
+    plain = re.sub(r"(?<=[a-z])['’](?=[a-z])", "", text.lower())
+    raw = re.findall(r"[a-z0-9]+(?:[.,]\d+)*|[\u3400-\u9fff]+|[^\sa-z0-9\u3400-\u9fff]+", plain)
+    weights = {stem(w): weight(w, "en") for w in raw if w[0].isascii() and w[0].isalpha()}
+    stemmed = " ".join(stem(w) if w[0].isascii() and w[0].isalpha() else w for w in raw)
+    pattern, folded = _synonyms()
+    marked = pattern.sub(lambda m: f" {folded[m.group()]}={m.group().replace(' ', '~')} ", stemmed)
+    out: list[tuple[str, float]] = []
+    for token in re.findall(rf"{FOLDED}[a-z0-9_]+=\S+|[a-z][a-z0-9]*|\d+(?:[.,]\d+)*|[\u3400-\u9fff]+", marked):
+        if token.startswith(FOLDED):
+            word, _, said = token.partition("=")
+            out.append((word, _phrase_weight(said, weights)))
+        elif _HAN.match(token):
+            apart = re.sub("[吃喝]", r" \g<0> ", token)  # else 喝啤酒 (to drink beer) is one word and beer is not found
+            out += [(w, weight(w, "zh")) for w in _jieba().cut(apart, HMM=False) if w.strip()]
+        else:
+            out.append((token, weights.get(token, 0.1)))
+    stop = _stop_words()
+    return [(word, w) for word, w in out if word not in stop]
+
+
+def _phrase_weight(said: str, weights: dict[str, float]) -> float:
+    if _HAN.search(said):
+        return weight(said, "zh")
+    words = [weights.get(word, 0.3) for word in said.split("~")]
+    return min(1.0, max(words) + 0.1 * (len(words) - 1))
+
+
+@lru_cache(maxsize=8_192)
+def terms(text: str) -> tuple[str, ...]:
+    """The search terms of a text in reading order: English stems, Chinese words, numbers, folded synonyms."""
+    return tuple(word for word, _ in _tokens(text))
+
+
+@lru_cache(maxsize=8_192)
+def weighted_terms(text: str) -> dict[str, float]:
+    """The terms of a text, each with how much it says about the subject (0..1)."""
+    out: dict[str, float] = {}
+    for word, value in _tokens(text):
+        out[word] = max(out.get(word, 0.0), value)
+    return out
+
+
+@lru_cache(maxsize=50_000)
+def weight(word: str, locale: Locale) -> float:
+    """How much an unstemmed word says about the subject: 0 for everyday words, 1 for words no one uses.
+
+    From the Zipf frequency of the `wordfreq` lists (8 = the commonest word, 0 = unknown).
+    """
+    from wordfreq import zipf_frequency
+
+    if word[0].isdigit():
+        return 0.1
+    return min(1.0, max(0.0, (6.0 - float(zipf_frequency(word, locale, wordlist="small"))) / 4.0))
+
+
+def sentences(text: str) -> list[str]:
+    """Splits prose into sentences, in both languages. A decimal point does not end one; labels after it belong to it."""
+    return [part.strip() for part in split_sentences(text) if part.strip()]
+
+
+def split_sentences(text: str) -> list[str]:
+    """As `sentences`, but the last part is as it stands, so that a text that still grows can be added to it."""
+    tidy = re.sub(r"([.!?。！？])\s*((?:\[[ER]\d+\]\s*)+)", lambda m: f" {m[2].strip()}{m[1]} ", text)
+    return [part or "" for part in SENTENCE_END.split(tidy)]

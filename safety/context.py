@@ -1,0 +1,140 @@
+"""Decides for each phrase in a message: denied? about whom? now, past, imagined, or a general question?
+
+The cues (negation, past, general question ...) are data: the concepts of `knowledge/findings.yaml` that start with `cue_`.
+In doubt a phrase is current and asserted: an emergency missed costs more than a card too many.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from safety.lexicon import Match
+
+Experiencer = Literal["self", "other", "family"]
+When = Literal["now", "past", "hypothetical", "general"]
+
+_SENTENCE = re.compile(r"[!?;\n。]+|\.+(?!\d)")
+_CLAUSE = re.compile(
+    r"[,:]|\b(?:but|however|although|though|and now|now|and then|then|except|because|and today|today|and my|yet|and im|and i)\b"
+    r"|但|不过|可是|只是|现在|而且|然后|另外|今天|突然|刚才|刚刚|后来|如今|这次|最近"
+)
+_STOP = re.compile(  # what ends the reach of a negation
+    r"\b(?:but|however|except|although|though|because|since|now|so|until|and i|and my|and im|and he|and she|then|still|yet|"
+    r"i|im|ive|he|hes|she|shes|they|is|are|was|has|feel|feels|started|got|getting|keeps?|can|cant|wont|just|only|my)\b"
+    r"|但|不过|可是|只是|就是|却|现在|突然|今天|昨天|后来|一直|总是|还有|反而|我"
+)
+_NEGATION_REACH_EN, _NEGATION_REACH_ZH = 60, 5  # characters
+_TIGHT = frozenset("不无非未")  # these deny only what follows at once
+_DENIED_AFTER = re.compile(r"\s?(?:[:=-]|is|was|are)? ?(?:no\b|none|negative|denied|absent|\(-\)|:无|:没有|\(无\))(?! (?:better|idea|longer|relief|help|matter))")
+_FEAR_REACH = 45
+_ASKS = re.compile(r"\s*(?:and |but |so |also |hi |hello |doctor |,)*(?:what|how|why|is|are|can|does|do|which|when|who|should|will|could|would|where)\b")
+_ASKS_OF_THIS = re.compile(r"\s*(?:is|are|could|can|should|what) (?:this|it|that|these|to do|do i|should i|can i|i)\b|\b(?:i|my|me|we|he|she|his|her)\b")
+
+
+class Context:
+    """The sentences, clauses and cues of one normalised message."""
+
+    def __init__(self, text: str, matches: Sequence[Match]) -> None:
+        self.text = text
+        self._cues: dict[str, list[Match]] = {}
+        for match in matches:
+            if match.concept.startswith("cue_"):
+                self._cues.setdefault(match.concept[4:], []).append(match)
+        self._said = [match for match in matches if not match.concept.startswith("cue_")]
+        self._ends = [m.end() for m in _SENTENCE.finditer(text)]
+        self._clauses = [m.start() for m in _CLAUSE.finditer(text)]
+        exceptions = self._cues.get("not_negation", [])
+        self._negations = [c for c in self._cues.get("negation", []) if not _covered(c, exceptions)]
+        self._general = self._general_sentences()
+
+    def sentence(self, position: int) -> tuple[int, int]:
+        """Start and end of the sentence at a position."""
+        index = bisect_right(self._ends, position)
+        start = self._ends[index - 1] if index else 0
+        return start, self._ends[index] if index < len(self._ends) else len(self.text)
+
+    def negated(self, match: Match) -> bool:
+        """Whether the phrase is denied: "no chest pain, fever or rash", "胸痛：无"."""
+        if _DENIED_AFTER.match(self.text, match.end, match.end + 14):
+            return True
+        start, _ = self.sentence(match.start)
+        return any(start <= cue.start and self._reaches(cue, match) for cue in self._negations)
+
+    def _reaches(self, cue: Match, match: Match) -> bool:
+        if self.text[cue.start : cue.end] in _TIGHT and match.start - cue.end > 1:
+            return False
+        between = self.text[cue.end : match.start]
+        if cue.end > match.start or between.startswith((",", "，")) or _STOP.search(between):
+            return False
+        chinese = ord(self.text[cue.end - 1]) > 0x2E80
+        parts = re.split(r"[、,/]|和|或|及|与|\bor\b|\band\b|\bnor\b", between)
+        if len(parts) == 1:
+            return len(between) <= (_NEGATION_REACH_ZH if chinese else _NEGATION_REACH_EN // 2)
+        if len(between) > _NEGATION_REACH_EN or len(parts[-1].strip()) > (3 if chinese else 16):
+            return False
+        first_end = cue.end + len(parts[0]) + 1
+        # a list goes on only when what was denied first is itself something one can have
+        return bool(any(cue.end <= m.start < first_end for m in self._said)) or "," not in between
+
+    def experiencer(self, match: Match) -> Experiencer:
+        """Whose finding it is. `family` is history: "my father died of a stroke"."""
+        start, end = self.sentence(match.start)
+        if self._any("family", start, end):
+            return "family"
+        for begin, stop in ((start, end), (0, start), (end, len(self.text))):
+            other, own = self._count("other", begin, stop), self._count("self", begin, stop)
+            if other or own:
+                return "other" if other and (not own or begin == start) else "self"
+        return "self"
+
+    def when(self, match: Match) -> When:
+        """Whether it happens now, or is past, imagined or feared, or only asked about."""
+        start, end = self.sentence(match.start)
+        if (start, end) in self._general:
+            return "general"
+        if any(cue.start <= match.start for cue in self._within("hypothetical", start, end)):
+            return "hypothetical"
+        if any(0 <= match.start - cue.end <= _FEAR_REACH for cue in self._within("fear", start, end)):
+            return "hypothetical"
+        left, right = self._clause(match, start, end)
+        if self._any("past", left, right) and not self._any("now", left, right):
+            return "past"
+        return "now"
+
+    def _clause(self, match: Match, start: int, end: int) -> tuple[int, int]:
+        index = bisect_right(self._clauses, match.start)
+        left = max(start, self._clauses[index - 1]) if index else start
+        after = next((c for c in self._clauses[index:] if c >= match.end), end)
+        return left, min(end, after)
+
+    def _general_sentences(self) -> set[tuple[int, int]]:
+        general: set[tuple[int, int]] = set()
+        carried, start = False, 0
+        for stop in [*self._ends, len(self.text)]:
+            sentence, start = (start, stop), stop
+            personal = self._any("personal", *sentence) or self._any("now", *sentence)
+            asked = self._any("general", *sentence) or self._asks(*sentence)
+            if not personal and (asked or carried):
+                general.add(sentence)
+            carried = not personal and (asked or carried)
+        if general and any(self._any("it_is_me", *s) for s in zip([0, *self._ends], [*self._ends, len(self.text)], strict=True)):
+            return set()  # "Can stress cause chest pain? I have had it for two days."
+        return general
+
+    def _asks(self, start: int, end: int) -> bool:
+        """An English question about a thing, not about a person who is ill: "Are febrile seizures harmful?"."""
+        return bool(_ASKS.match(self.text, start, end)) and not _ASKS_OF_THIS.search(self.text, start, end)
+
+    def _within(self, cue: str, start: int, end: int) -> list[Match]:
+        return [match for match in self._cues.get(cue, []) if start <= match.start and match.end <= end]
+
+    def _any(self, cue: str, start: int, end: int) -> bool:
+        return bool(self._within(cue, start, end))
+
+    def _count(self, cue: str, start: int, end: int) -> int:
+        return len(self._within(cue, start, end))
+
+
+def _covered(match: Match, by: Iterable[Match]) -> bool:
+    return any(other.start <= match.start and match.end <= other.end for other in by)

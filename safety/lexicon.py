@@ -1,0 +1,312 @@
+"""The concepts of `knowledge/findings.yaml`: a small phrase language, compiled once, matched without backtracking traps.
+
+Phrases: `word`, `stem*`, `(a|b c)` one of, `(a)?` maybe, `<list>` a word list, `#` a number, `..` up to 3 words (4
+characters in Chinese) between, `...` up to 6 words (12 characters), `a ~ b` both, in either order, up to 4 words (8
+characters) apart. A gap never crosses the end of a sentence, nor a negation.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+from retrieval.types import LOCALES, Locale
+from safety.policy_files import at, mapping, strings
+from safety.types import PolicyError
+
+_NUMBER = {
+    "en": r"(?:\d+(?:\.\d+)?|a|an|one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|thirty|half|several|few)",
+    "zh": r"(?:\d+(?:\.\d+)?|[一二三四五六七八九十两半几百]+)",
+}
+_SEP = r"[^a-z0-9.!?;\n]{1,3}"
+_WORD = r"(?!(?:not|no|never|without|dont|doesnt|isnt|didnt|nor|arent|wasnt)(?![a-z]))[a-z0-9]+(?:\.\d+)?"
+_GAP = {
+    "en": {"..": f"{_SEP}(?:{_WORD}{_SEP}){{0,3}}?", "...": f"{_SEP}(?:{_WORD}{_SEP}){{0,6}}?"},
+    "zh": {"..": r"[^。!?;\n不没无未]{0,4}?", "...": r"[^。!?;\n不没无未]{0,12}?"},
+}
+_NEAR = {"en": f"{_SEP}(?:{_WORD}{_SEP}){{0,4}}?", "zh": r"[^。!?;\n不没无未]{0,8}?"}
+_LEX = re.compile(r"<(\w+)>|\.\.\.|\.\.|[()|~?#]|[^<>()|~?#.\s]+|\s+|(.)")
+_INFLECTIONS = ("", "s", "es", "ed", "d", "ing", "e", "y", "ly", "ness", "ion", "less", "lessness")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A concept's phrase in the normalised text."""
+
+    concept: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One compiled phrase. It can only match where every set in `needs` has a member in the text."""
+
+    concept: str
+    regex: re.Pattern[str]
+    needs: tuple[frozenset[str], ...]
+
+
+@dataclass(slots=True)
+class Lexicon:
+    """All phrases, found through the literals they need; plus the vocabulary for mending typos."""
+
+    concepts: Mapping[str, "Concept"]
+    traditional: Mapping[str, str]
+    protected: frozenset[str]
+    _index: dict[str, list[Phrase]] = field(default_factory=dict)
+    _always: list[Phrase] = field(default_factory=list)
+    _words: set[str] = field(default_factory=set)
+    _stems: tuple[str, ...] = ()
+    _deletes: dict[str, list[str]] = field(default_factory=dict)
+    _mended: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def build(cls, data: Mapping[str, Any], where: str) -> "Lexicon":
+        """Compiles a parsed findings file. Raises PolicyError naming file and line."""
+        tables = {locale: _lists(data, locale, where) for locale in LOCALES}
+        concepts = {name: Concept.read(name, spec, where) for name, spec in mapping(data, "concepts", where).items()}
+        traditional = dict(zip(data.get("traditional", ""), data.get("simplified", ""), strict=True))
+        lexicon = cls(concepts, traditional, frozenset(strings(data, "protected", where)))
+        for concept in concepts.values():
+            for locale, text in concept.phrases:
+                lexicon._add(concept, locale, text, tables[locale], where)
+        lexicon._learn_typos()
+        return lexicon
+
+    def _add(self, concept: "Concept", locale: Locale, text: str, lists: Mapping[str, str], where: str) -> None:
+        try:
+            source, needs = compile_phrase(text, locale, lists)
+            phrase = Phrase(concept.name, re.compile(source), needs)
+            if phrase.regex.search(""):
+                raise PolicyError("it matches nothing at all; give it a word that must be there")
+        except (PolicyError, re.error) as error:
+            raise PolicyError(f"{where}:{concept.line}: concept {concept.name!r}: phrase {text!r}: {error}") from error
+        if not needs:
+            self._always.append(phrase)
+            return
+        for literal in min(needs, key=lambda literals: (len(literals), -min(map(len, literals)))):
+            self._index.setdefault(literal, []).append(phrase)
+        if locale == "en":
+            self._learn(expand(text, lists))
+
+    def _learn(self, text: str) -> None:
+        words = re.findall(r"[a-z]+\*?", text)
+        self._words.update(word for word in words if not word.endswith("*"))
+        stems = {word[:-1] for word in words if word.endswith("*")}
+        self._stems = tuple({*self._stems, *stems})
+        self._words.update(stem + ending for stem in stems for ending in _INFLECTIONS)
+
+    def _learn_typos(self) -> None:
+        for word in self._words:
+            if len(word) >= 5:
+                for key in _deletes(word, 2 if len(word) >= 9 else 1):
+                    self._deletes.setdefault(key, []).append(word)
+
+    def known(self, word: str) -> bool:
+        """Whether a phrase uses this word."""
+        return word in self._words
+
+    def mend(self, word: str) -> str:
+        """The vocabulary word that a misspelt one (5 letters or more) stands for, or the word itself."""
+        if len(word) < 4 or word in self._words or word in self.protected:
+            return word
+        if word not in self._mended:
+            if len(self._mended) > 20_000:
+                self._mended.clear()
+            self._mended[word] = self._mend(word)
+        return self._mended[word]
+
+    def _mend(self, word: str) -> str:
+        single = re.sub(r"([a-z])\1", r"\1", word)
+        if single in self._words and single != word:
+            return single
+        if len(word) < 5 or len(word) > 24 or any(len(stem) > 4 and word.startswith(stem) for stem in self._stems):
+            return word
+        limit = 2 if len(word) >= 9 else 1
+        near = {w for key in _deletes(word, limit) for w in self._deletes.get(key, ())}
+        scored = sorted((distance(word, w), w) for w in near if w[0] == word[0] and abs(len(w) - len(word)) <= limit)
+        if not scored or scored[0][0] > limit or (len(word) == 5 and sorted(word) != sorted(scored[0][1])):
+            return word  # five letters: only swapped letters are mended, other changes hit real words
+        return scored[0][1]
+
+    def find(self, text: str) -> list[Match]:
+        """Every match of every phrase in normalised text, in text order; overlapping matches are all kept."""
+        present = {literal for literal in self._index if literal in text}
+        seen: dict[tuple[str, int, int], Match] = {}
+        for phrase in chain(self._always, self._candidates(present, text)):
+            for found in phrase.regex.finditer(text):
+                key = (phrase.concept, *found.span())
+                seen.setdefault(key, Match(*key))
+        return sorted(seen.values(), key=lambda match: (match.start, match.end))
+
+    def _candidates(self, present: set[str], text: str) -> Iterator[Phrase]:
+        done: set[int] = set()
+        for literal in present:
+            for phrase in self._index[literal]:
+                if id(phrase) not in done:
+                    done.add(id(phrase))
+                    if all(any(part in text for part in literals) for literals in phrase.needs):
+                        yield phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """Something a message can say, with its phrases. `vitals` are measured values that say the same."""
+
+    name: str
+    phrases: tuple[tuple[Locale, str], ...]
+    vitals: tuple[str, ...]
+    asserted: bool  # true as soon as it is said: not subject to negation, questions or the past
+    line: int
+
+    @classmethod
+    def read(cls, name: str, spec: Any, where: str) -> "Concept":
+        line = at(spec)
+        if not isinstance(spec, dict):
+            raise PolicyError(f"{where}:{line}: concept {name!r} must be a mapping with en and zh, got {spec!r}")
+        unknown = set(spec) - {"en", "zh", "vitals", "asserted"}
+        if unknown:
+            raise PolicyError(f"{where}:{line}: concept {name!r} has unknown keys {sorted(unknown)!r}; remove them")
+        phrases = tuple((locale, text) for locale in LOCALES for text in strings(spec, locale, where))
+        vitals = tuple(strings(spec, "vitals", where))
+        if not phrases and not vitals:
+            raise PolicyError(f"{where}:{line}: concept {name!r} has no phrases; add some under en and zh")
+        return cls(name, phrases, vitals, bool(spec.get("asserted", False)), line)
+
+
+def _lists(data: Mapping[str, Any], locale: Locale, where: str) -> dict[str, str]:
+    lists: dict[str, str] = {}
+    for name, spec in mapping(data, "words", where).items():
+        options = strings(spec, locale, where)
+        if options:
+            lists[name] = "(" + "|".join(expand(option, lists) for option in options) + ")"
+    return lists
+
+
+def expand(text: str, lists: Mapping[str, str]) -> str:
+    """Puts the word lists in the place of their names. Raises PolicyError for an unknown one."""
+    for name in re.findall(r"<(\w+)>", text):
+        if name not in lists:
+            raise PolicyError(f"word list <{name}> is not defined above its use; define it under words")
+        text = text.replace(f"<{name}>", lists[name])
+    return text
+
+
+def compile_phrase(text: str, locale: Locale, lists: Mapping[str, str]) -> tuple[str, tuple[frozenset[str], ...]]:
+    """A phrase's regular expression, and the sets of literals of which each must have a member in the text."""
+    sides = [_Parser(side, locale) for side in _split_near(expand(text, lists))]
+    sources = [side.sequence() for side in sides]
+    needs = tuple(chain.from_iterable(side.needs() for side in sides))
+    if len(sources) == 1:
+        return _bounded(sources[0], locale), needs
+    if len(sources) != 2:
+        raise PolicyError("only one ~ may stand in a phrase")
+    first, second = sources
+    both = f"(?:{first}{_NEAR[locale]}{second}|{second}{_NEAR[locale]}{first})"
+    return _bounded(both, locale), needs
+
+
+def _split_near(text: str) -> list[str]:
+    if re.search(r"\([^)]*~", text):
+        raise PolicyError("~ may not stand inside brackets")
+    return text.split("~")
+
+
+def _bounded(source: str, locale: Locale) -> str:
+    return source if locale == "zh" else f"(?<![a-z0-9]){source}(?![a-z0-9])"
+
+
+class _Parser:
+    """Recursive descent over one side of a phrase."""
+
+    def __init__(self, text: str, locale: Locale) -> None:
+        self.locale = locale
+        self.tokens = [m[0].strip() for m in _LEX.finditer(text) if m[0].strip()]
+        if not self.tokens:
+            raise PolicyError("a phrase, or one side of ~, is empty")
+        self.position = 0
+        self.required: list[frozenset[str] | None] = []
+
+    def needs(self) -> Iterable[frozenset[str]]:
+        return (literals for literals in self.required if literals)
+
+    def sequence(self) -> str:
+        source, self.required = self._sequence()
+        if self.position != len(self.tokens):
+            raise PolicyError(f"unexpected {self.tokens[self.position]!r}; check the brackets")
+        return source
+
+    def _sequence(self) -> tuple[str, list[frozenset[str] | None]]:
+        join = _SEP if self.locale == "en" else ""
+        source, pending, needs, started = "", "", list[frozenset[str] | None](), False
+        while self.position < len(self.tokens) and self.tokens[self.position] not in "|)":
+            token = self.tokens[self.position]
+            if token in ("..", "..."):
+                self.position += 1
+                pending = _GAP[self.locale][token]
+                continue
+            item, literals = self._item()
+            glue = pending if started else ""
+            if self.position < len(self.tokens) and self.tokens[self.position] == "?":
+                self.position += 1
+                source += f"(?:{glue}{item})?" if started else f"(?:{item}{join})?"
+                pending = join if started else ""
+                continue
+            source += glue + item
+            started, pending = True, join
+            needs.append(literals)
+        return source, needs
+
+    def _item(self) -> tuple[str, frozenset[str] | None]:
+        token = self.tokens[self.position]
+        self.position += 1
+        if token == "(":
+            return self._group()
+        if token == "#":
+            return _NUMBER[self.locale], None
+        if token in ")|?~" or not token:
+            raise PolicyError(f"unexpected {token!r}; check the brackets")
+        stem = token.endswith("*")
+        literal = token.rstrip("*").replace("'", "")
+        return re.escape(literal) + (r"[a-z]*" if stem else ""), frozenset((literal,))
+
+    def _group(self) -> tuple[str, frozenset[str] | None]:
+        sources: list[str] = []
+        literals: set[str] | None = set()
+        while True:
+            source, needs = self._sequence()
+            if not source:
+                raise PolicyError("an alternative is empty; use (a)? for something optional")
+            sources.append(source)
+            best = max((n for n in needs if n), key=lambda n: min(map(len, n)), default=None)
+            literals = literals | best if literals is not None and best else None
+            if self.position >= len(self.tokens):
+                raise PolicyError("a bracket is not closed")
+            self.position += 1
+            if self.tokens[self.position - 1] == ")":
+                return f"(?:{'|'.join(sources)})", frozenset(literals) if literals else None
+
+
+def _deletes(word: str, depth: int) -> set[str]:
+    found = {word}
+    edge = {word}
+    for _ in range(depth):
+        edge = {w[:i] + w[i + 1 :] for w in edge for i in range(len(w))}
+        found |= edge
+    return found
+
+
+def distance(a: str, b: str) -> int:
+    """Edits between two words: insert, delete, change, swap neighbours (optimal string alignment)."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        older, before, row = before, row, [i]
+        for j, y in enumerate(b, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                cost = min(cost, older[j - 2] + 1)
+            row.append(cost)
+    return row[-1]

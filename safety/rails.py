@@ -1,0 +1,134 @@
+"""Input and output rails: NeMo Guardrails in process, every rail one of our own actions, no LLM call.
+
+NeMo decides in which order the flows run and whether the turn stops; the actions here read the rules of
+`safety/policy/rails.yaml`. A rail that raises, is missing, or answers nothing counts as a stop.
+"""
+
+import logging
+import os
+import re
+import time
+import unicodedata
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+import yaml
+
+from retrieval.types import Locale
+from safety.replies import POLICY, reply
+from safety.types import Decision, PolicyError, RailVerdict
+
+Direction = Literal["input", "output"]
+RAILS: dict[Direction, dict[str, str]] = {  # action -> rule set in rails.yaml
+    "input": {"check_harmful": "harmful", "check_injection": "injection", "check_scope": "scope"},
+    "output": {"check_certainty": "certainty", "check_harmful_output": "harmful"},
+}
+READ = 4_000  # characters that the patterns read: the longest message the turn accepts
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of rails.yaml."""
+
+    id: str
+    category: str
+    pattern: re.Pattern[str]
+    stops: dict[Locale, list[str]]
+    passes: dict[Locale, list[str]]
+
+
+def load_rules(path: Path = POLICY / "rails.yaml") -> dict[str, list[Rule]]:
+    """The rules of every rail. Raises PolicyError that names the rule."""
+    where = ""
+    try:
+        rules: dict[str, list[Rule]] = {}
+        for rail, rows in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+            for row in rows:
+                where = f"{rail}/{row.get('id')}"
+                pattern = re.compile("|".join(f"(?:{p})" for p in [*row["en"], *row["zh"]]))
+                rules.setdefault(rail, []).append(Rule(row["id"], row["category"], pattern, row["stops"], row["passes"]))
+                reply(row["category"], "en")
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, re.error) as error:
+        raise PolicyError(f"{path}: {where}: {error!r}; see the comments at its top for the form") from error
+    return rules
+
+
+def normalise(text: str) -> str:
+    """Lower case, compatibility forms folded, invisible characters out: what the patterns read."""
+    folded = unicodedata.normalize("NFKC", text)
+    visible = "".join(c for c in folded if unicodedata.category(c) not in ("Cf", "Cc") or c in "\n\t")
+    return re.sub(r"\s+", " ", visible.replace("’", "'")).lower()[:READ]
+
+
+class NemoRails:
+    """All rails of one direction in one call; safe for concurrent turns."""
+
+    def __init__(self, rules: dict[str, list[Rule]] | None = None) -> None:
+        os.environ.update(NEMO_GUARDRAILS_NO_USAGE_STATS="1", DO_NOT_TRACK="1")
+        # NeMo's messages carry what people wrote; what a rail decided is in our own record.
+        logging.getLogger("nemoguardrails").setLevel(logging.CRITICAL)
+        from nemoguardrails import LLMRails, RailsConfig
+
+        self._rules = rules or load_rules()
+        colang, config = (POLICY / "rails.co").read_text("utf-8"), (POLICY / "config.yml").read_text("utf-8")
+        self._engine: Any = LLMRails(RailsConfig.from_content(colang_content=colang, yaml_content=config))
+        self._found: dict[str, list[RailVerdict]] = {}
+        for actions in RAILS.values():
+            for action, rail in actions.items():
+                self._engine.register_action(self._action(rail), action)
+
+    async def check(self, direction: Direction, text: str, locale: Locale) -> RailVerdict:
+        """The first rail that stops, or ALLOW. Never raises for any text: a fault is a stop."""
+        started, call = time.perf_counter(), uuid4().hex
+        self._found[call] = []
+        try:
+            verdict = await self._ask(direction, call, normalise(text), locale)
+        except Exception as error:  # the engine's own faults are many kinds; each of them must stop the turn
+            verdict = self._fault(direction, locale, f"rails failed: {error!r}")
+        finally:
+            self._found.pop(call, None)
+        return replace(verdict, took_ms=(time.perf_counter() - started) * 1e3)
+
+    async def _ask(self, direction: Direction, call: str, text: str, locale: Locale) -> RailVerdict:
+        # The text goes through the context: as a parameter, a user's "$name" would be resolved as a variable.
+        messages = [
+            {"role": "context", "content": {"said": text, "call": call, "locale": locale}},
+            {"role": "user", "content": "-"},
+        ]
+        if direction == "output":
+            messages.append({"role": "assistant", "content": "-"})
+        # Without a state of its own, every conversation would stay in NeMo's memory in plain text.
+        options = {"rails": [direction], "log": {"activated_rails": True}}
+        result = await self._engine.generate_async(messages=messages, state={}, options=options)
+        found = self._found[call]
+        stopped = next((verdict for verdict in found if verdict.stops), None)
+        if stopped:
+            return stopped
+        if any(rail.stop for rail in result.log.activated_rails) or len(found) < len(RAILS[direction]):
+            return self._fault(direction, locale, f"only {len(found)} of {len(RAILS[direction])} rails answered")
+        return RailVerdict(f"rails.{direction}", Decision.ALLOW)
+
+    def _action(self, rail: str) -> Callable[..., Awaitable[Any]]:
+        from nemoguardrails.actions.rail_outcome import RailOutcome
+
+        async def act(context: dict[str, Any] | None = None) -> Any:
+            asked = context or {}
+            verdict = self._judge(rail, asked["said"], asked["locale"])
+            self._found[asked["call"]].append(verdict)
+            return RailOutcome.block(reason=verdict.reason) if verdict.stops else RailOutcome.allow()
+
+        return act
+
+    def _judge(self, rail: str, text: str, locale: Locale) -> RailVerdict:
+        for rule in self._rules[rail]:
+            if rule.pattern.search(text):
+                said = reply(rule.category, locale)
+                return RailVerdict(rail, Decision.STOP, rule.category, f"rule {rule.id}", said)
+        return RailVerdict(rail, Decision.ALLOW)
+
+    @staticmethod
+    def _fault(direction: Direction, locale: Locale, reason: str) -> RailVerdict:
+        return RailVerdict(f"rails.{direction}", Decision.STOP, "fault", reason, reply("unavailable", locale))

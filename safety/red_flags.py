@@ -1,0 +1,117 @@
+"""Decides from the message alone, before any model runs, whether it is an emergency or a crisis.
+
+Deterministic: the findings of `safety.findings` against the rules of `knowledge/red_flags.yaml`.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from retrieval.types import Locale
+from safety.cards import CARDS_PATH, HELPLINES_PATH, Cards
+from safety.findings import FINDINGS_PATH, Findings, Reader
+from safety.rules import Rule, load_rules
+from safety.types import Decision, PatientContext, RailVerdict, Reason
+
+RULES_PATH = Path(__file__).parent.parent / "knowledge" / "red_flags.yaml"
+
+ADULT = 16.0  # years: from here on a rule for adults applies
+_BANDS = (("newborn_word", 0.0, 0.08), ("baby_word", 0.0, 1.5), ("child_word", 0.0, 17.0))  # words that tell an age, in years
+
+
+class RedFlags:
+    """The red flags, loaded once; `check` may be called from several threads."""
+
+    def __init__(self, reader: Reader, rules: tuple[Rule, ...], cards: Cards) -> None:
+        self.reader = reader
+        self.rules = rules
+        self.cards = cards
+        self._place = {rule.id: index for index, rule in enumerate(rules)}
+
+    @classmethod
+    def load(
+        cls,
+        path: Path = RULES_PATH,
+        *,
+        findings: Path = FINDINGS_PATH,
+        helplines: Path = HELPLINES_PATH,
+        cards: Path = CARDS_PATH,
+    ) -> "RedFlags":
+        """Reads and validates rules, findings, helplines and card texts. Raises PolicyError naming file and line."""
+        reader = Reader.load(findings)
+        return cls(reader, load_rules(path, reader.lexicon), Cards.load(cards, helplines))
+
+    def check(
+        self,
+        text: str,
+        *,
+        locale: Locale,
+        patient: PatientContext = PatientContext(),
+        country: str | None = None,
+    ) -> RailVerdict:
+        """ESCALATE with a card for an emergency or a crisis; ALLOW otherwise, with `reasons` filled for an urgent matter.
+
+        Reads any text in English, Chinese or both, whatever the locale; of a long one the first 8,000 and the last 2,000
+        characters. `country` is an ISO 3166-1 alpha-2 code that picks the numbers on the card. `took_ms` is in milliseconds.
+        """
+        started = time.perf_counter()
+        findings = self.reader.read(text, patient)
+        fired = self._fired(findings, patient)
+        rules = tuple(rule for rule, _ in fired)
+        reasons = tuple(_reason(rule, used, findings, locale) for rule, used in fired)
+        escalate = bool(rules) and rules[0].kind != "urgent"
+        return RailVerdict(
+            rail="red_flags",
+            decision=Decision.ESCALATE if escalate else Decision.ALLOW,
+            category=rules[0].kind if rules else "",
+            reason=", ".join(rule.id for rule in rules),
+            reply=self.cards.write(rules, locale, findings.about_other, country) if escalate else "",
+            reasons=reasons,
+            took_ms=(time.perf_counter() - started) * 1000,
+        )
+
+    def _fired(self, findings: Findings, patient: PatientContext) -> list[tuple[Rule, tuple[str, ...]]]:
+        names = set(findings.active)
+        names.discard("pregnant")
+        if findings.pregnant:
+            names.add("pregnant")
+        bands = _age_bands(findings, patient)
+        fired = [
+            (rule, used)
+            for rule in self.rules
+            if _audience(rule, findings, bands) and (used := rule.matched(names)) is not None
+        ]
+        fired.sort(key=lambda pair: (_seriousness(pair[0]), self._place[pair[0].id]))
+        return fired
+
+
+def _seriousness(rule: Rule) -> int:
+    if rule.kind == "crisis":
+        return 0 if rule.grade == "attempt" else 2
+    return 1 if rule.kind == "emergency" else 3
+
+
+def _age_bands(findings: Findings, patient: PatientContext) -> list[tuple[float, float]]:
+    """The ages, as ranges in years, of the people a message speaks of; empty where it does not say."""
+    ages = [(age.value, age.value) for age in findings.ages if age.when == "now"]
+    if not ages:
+        ages = [(low, high) for word, low, high in _BANDS if word in findings.active][:1]
+    if not ages and patient.age_years is not None:
+        ages = [(patient.age_years, patient.age_years)]
+    return ages
+
+
+def _audience(rule: Rule, findings: Findings, bands: Sequence[tuple[float, float]]) -> bool:
+    if rule.audience == "pregnant":
+        return bool(findings.pregnant)
+    if rule.audience == "adult":
+        return not bands or any(high >= ADULT for _, high in bands)
+    if rule.audience == "child":
+        low, high = rule.age_years
+        return any(low <= a and b <= high for a, b in bands)
+    return True
+
+
+def _reason(rule: Rule, used: Sequence[str], findings: Findings, locale: Locale) -> Reason:
+    words = dict.fromkeys(findings.active[name].words for name in used if name in findings.active)
+    return Reason(rule.id, rule.reason[locale], tuple(word for word in words if word), rule.sources[0])

@@ -1,0 +1,241 @@
+"""The turn fails closed, shows nothing unchecked, and records before it shows."""
+
+from typing import Any
+
+import pytest
+
+from assistant.turn import LONGEST, Deps, run_turn
+from assistant.types import Asked, Disposed, Done, Exchange, ModelUnavailable, SentenceShown, StoreFailed, Turn, TurnEvent
+from retrieval.types import StoreUnreachable
+from safety.types import Decision, Reason
+from tests.fakes import DRINKS, RASH, FakeModel, FakeRails, FakeRedFlags, FakeRetriever, FakeStore
+
+CITED = ["Offer a child with fever ", "small drinks often [E1]."]
+TRUE, NET = DRINKS.text["en"], RASH.text["en"]
+
+
+def deps(*script: Any, **overrides: Any) -> Deps:
+    parts = {
+        "model": FakeModel(list(script)), "retriever": FakeRetriever(), "red_flags": FakeRedFlags(), "rails": FakeRails(),
+        "store": FakeStore(),
+    }  # fmt: skip
+    return Deps(**{**parts, **overrides})
+
+
+async def play(d: Deps, text: str = "My child has a fever", **turn: Any) -> tuple[Turn, list[str], list[TurnEvent]]:
+    events: list[TurnEvent] = []
+
+    async def emit(event: TurnEvent) -> None:
+        events.append(event)
+
+    taken, _ = await d.store.start_turn(Turn("s1", "m1", text, **turn))
+    await run_turn(taken, d, emit)
+    return taken, [e.shown.sentence.text for e in events if isinstance(e, SentenceShown)], events
+
+
+async def test_a_sentence_that_its_passage_holds_is_shown_with_its_source() -> None:
+    turn, shown, events = await play(deps(CITED))
+    assert shown == [TRUE, NET]
+    assert turn.path == "model"
+    done = events[-1]
+    assert isinstance(done, Done)
+    assert turn.answer is not None
+    assert turn.answer.kind == "answer"
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        "Aspirin is fine.",  # uncited
+        "Aspirin is fine [E1].",  # not in the passage
+        "Offer a child with fever small drinks often [E9].",  # no such passage
+        "Sponge a child with fever with cold water [E1].",  # the opposite
+        "Offer a child with fever 40 small drinks often [E1].",  # a number from nowhere
+    ],
+)
+async def test_a_sentence_that_no_cited_passage_holds_is_dropped(draft: str) -> None:
+    turn, shown, _ = await play(deps([draft]))
+    assert turn.path == "composed"
+    assert shown[0] == TRUE
+    assert [d.text for d in turn.dropped][:1] == [draft.split(" [")[0].rstrip(".") + "."] or turn.dropped
+
+
+async def test_sentences_stream_as_they_pass_and_each_is_on_record_first() -> None:
+    store, order = FakeStore(), []
+    d = deps(CITED, store=store)
+
+    async def emit(event: TurnEvent) -> None:
+        if isinstance(event, SentenceShown):
+            order.append(len(store.sentences))
+
+    turn, _ = await store.start_turn(Turn("s1", "m1", "fever?"))
+    await run_turn(turn, d, emit)
+    assert order == [1, 2]
+
+
+async def test_no_evidence_means_the_model_is_never_asked() -> None:
+    d = deps(retriever=FakeRetriever(()))
+    turn, _, _ = await play(d)
+    assert turn.answer is not None
+    assert turn.answer.kind == "refusal"
+    assert d.model.seen == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("category", ["emergency", "crisis"])
+async def test_a_red_flag_shows_the_card_and_calls_nothing_else(category: str) -> None:
+    d = deps(red_flags=FakeRedFlags(category, (Reason("r", "why"),)))
+    turn, shown, events = await play(d)
+    assert shown[0] == "Call an ambulance now."
+    assert turn.answer is not None
+    assert turn.answer.kind == category
+    assert any(isinstance(e, Disposed) and e.level == "emergency" for e in events)
+    assert d.retriever.asked == []  # type: ignore[attr-defined]
+    assert d.rails.read == []  # type: ignore[attr-defined]
+
+
+async def test_an_urgent_reason_gives_a_disposition_beside_the_answer() -> None:
+    _, shown, events = await play(deps(CITED, red_flags=FakeRedFlags("", (Reason("r", "why"),))))
+    assert TRUE in shown
+    assert any(isinstance(e, Disposed) and e.level == "urgent" for e in events)
+
+
+BROKEN = {
+    "red flags": {"red_flags": FakeRedFlags(error=RuntimeError("boom"))},
+    "input rails": {"rails": FakeRails(input=TimeoutError())},
+    "output rails": {"rails": FakeRails(output=TimeoutError())},
+    "retrieval": {"retriever": FakeRetriever(StoreUnreachable("down"))},
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+async def test_whatever_breaks_the_turn_fails_closed_and_is_recorded(broken: str) -> None:
+    d = deps(CITED, **BROKEN[broken])
+    turn, shown, events = await play(d)
+    assert turn.answer is not None
+    assert turn.answer.kind == "unavailable"
+    assert turn.error
+    assert TRUE not in shown
+    assert [t.id for t, _ in d.store.finished] == [turn.id]  # type: ignore[attr-defined]
+    assert isinstance(events[-1], Done)
+
+
+async def test_a_model_that_is_down_leaves_the_answer_to_the_passages() -> None:
+    turn, shown, _ = await play(deps(ModelUnavailable("down")))
+    assert shown == [TRUE, "Do not sponge a child with fever with cold water.", NET]
+    assert turn.path == "composed"
+    assert "down" in turn.error
+
+
+async def test_a_fault_in_the_model_that_nobody_foresaw_fails_closed() -> None:
+    turn, shown, _ = await play(deps(ZeroDivisionError()))
+    assert turn.answer is not None
+    assert turn.answer.kind == "unavailable"
+    assert TRUE not in shown
+
+
+@pytest.mark.parametrize("decision", [Decision.STOP, Decision.ESCALATE])
+async def test_what_the_output_rails_stop_is_never_shown(decision: Decision) -> None:
+    turn, shown, _ = await play(deps(CITED, rails=FakeRails(output=decision)))
+    assert TRUE not in shown
+    assert turn.answer is not None
+    assert turn.answer.kind == "refusal"
+
+
+async def test_the_input_rails_stop_before_retrieval() -> None:
+    d = deps(rails=FakeRails(input=Decision.STOP))
+    turn, shown, _ = await play(d)
+    assert turn.answer is not None
+    assert turn.answer.kind == "refusal"
+    assert "outside" in shown[0]
+    assert d.retriever.asked == []  # type: ignore[attr-defined]
+
+
+async def test_retrieval_and_the_model_see_only_the_masked_text() -> None:
+    d = deps(CITED, rails=FakeRails(input=Decision.MASK, masked="my child has a fever"))
+    await play(d, "I am John Smith and my child has a fever")
+    assert d.retriever.asked == ["my child has a fever"]  # type: ignore[attr-defined]
+    assert "John" not in str(d.model.seen)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("call", ["add_sentence", "finish"])
+async def test_nothing_is_shown_that_could_not_be_recorded(call: str) -> None:
+    events: list[TurnEvent] = []
+
+    async def emit(event: TurnEvent) -> None:
+        events.append(event)
+
+    d = deps(CITED, store=FakeStore(broken=call), rails=FakeRails(input=Decision.STOP) if call == "finish" else FakeRails())
+    turn, _ = await d.store.start_turn(Turn("s1", "m1", "fever?"))
+    if call == "finish":
+        with pytest.raises(StoreFailed):
+            await run_turn(turn, d, emit)
+        assert not any(isinstance(e, SentenceShown | Done) for e in events)
+    else:
+        await run_turn(turn, d, emit)
+        assert TRUE not in [e.shown.sentence.text for e in events if isinstance(e, SentenceShown)]
+        assert turn.answer is not None
+        assert turn.answer.kind == "unavailable"
+
+
+async def test_a_client_that_hangs_up_is_still_recorded() -> None:
+    d = deps(CITED)
+    turn, _ = await d.store.start_turn(Turn("s1", "m1", "fever?"))
+
+    async def gone(event: TurnEvent) -> None:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await run_turn(turn, d, gone)
+    assert len(d.store.finished) == 1  # type: ignore[attr-defined]
+
+
+async def test_the_model_is_not_waited_for_once_its_first_sentences_fail() -> None:
+    model = FakeModel(
+        [["Wrong one. ", "Wrong two. ", "Wrong three. ", "Offer a child with fever small drinks often [E1]. ", "x"]]
+    )
+    turn, _, _ = await play(deps(model=model))
+    assert turn.path == "composed"
+    assert model.closed == 1
+    assert "three" not in " ".join(d.text for d in turn.dropped)
+
+
+async def test_a_model_that_does_not_speak_the_language_is_not_asked() -> None:
+    model = FakeModel([], locales=("en",))
+    turn, shown, _ = await play(deps(model=model), "孩子发烧怎么办", locale="zh")
+    assert shown[0] == DRINKS.text["zh"]
+    assert turn.path == "composed"
+    assert model.seen == []
+
+
+async def test_a_message_that_is_too_long_is_not_read() -> None:
+    turn, shown, _ = await play(deps(), "a" * (LONGEST + 1))
+    assert turn.answer is not None
+    assert turn.answer.kind == "refusal"
+    assert "too long" in shown[0]
+
+
+async def test_a_follow_up_takes_the_last_topic_along() -> None:
+    d = deps(CITED, store=FakeStore(history=(Exchange("fever?", "", "fever-in-children"),)))
+    turn, _, _ = await play(d, "and what about that?")
+    assert turn.question == "Fever in children: and what about that?"
+
+
+async def test_when_no_topic_is_sure_the_asker_chooses_and_is_then_answered() -> None:
+    d = deps(retriever=FakeRetriever((), likely=("fever-in-children",)))
+    turn, shown, events = await play(d, "he is hot")
+    assert turn.answer is not None
+    assert turn.answer.kind == "question"
+    assert shown == []
+    asked = next(e for e in events if isinstance(e, Asked))
+    assert asked.choices == (("fever-in-children", "Fever in children"),)
+    again = deps(CITED)
+    turn, shown, _ = await play(again, "he is hot", chosen="fever-in-children")
+    assert turn.question == "Fever in children: he is hot"
+    assert shown[0] == TRUE
+
+
+async def test_an_asker_whom_no_choice_fits_is_not_asked_again() -> None:
+    turn, shown, _ = await play(deps(retriever=FakeRetriever((), likely=("fever-in-children",))), "he is hot", chosen="")
+    assert turn.answer is not None
+    assert turn.answer.kind == "refusal"
+    assert "couldn't find" in shown[0]
