@@ -75,7 +75,9 @@ BAD_BODIES = [
 
 
 @pytest.mark.parametrize(("path", "body", "field"), BAD_BODIES)
-def test_a_bad_body_names_the_field_as_a_problem_document(client: TestClient, path: str, body: dict[str, Any], field: str) -> None:
+def test_a_bad_body_names_the_field_as_a_problem_document(
+    client: TestClient, path: str, body: dict[str, Any], field: str
+) -> None:
     answer = client.post(path, json=body)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
@@ -165,5 +167,13 @@ def test_the_parts_answer_alone(client: TestClient) -> None:
 
 def test_what_is_published_is_what_the_interface_fixes(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    fixed = {"/healthz", "/readyz", "/api/v1/chat", "/api/v1/retrieve", "/api/v1/triage", "/api/v1/rails/check", "/api/v1/verify"}
+    fixed = {
+        "/healthz",
+        "/readyz",
+        "/api/v1/chat",
+        "/api/v1/retrieve",
+        "/api/v1/triage",
+        "/api/v1/rails/check",
+        "/api/v1/verify",
+    }
     assert fixed <= paths.keys()

