@@ -15,7 +15,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from safety.red_flags import RedFlags
 from starlette.exceptions import HTTPException
 
 from assistant import wire
@@ -31,6 +30,7 @@ from retrieval.store import ChromaStore
 from retrieval.types import Locale, RetrievalError
 from safety.grounding import best_support
 from safety.rails import NemoRails
+from safety.red_flags import RedFlags
 from safety.types import PatientContext
 
 log = logging.getLogger(__name__)

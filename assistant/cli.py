@@ -97,10 +97,9 @@ def rails(
     batch: Batch = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """What the rails decide on a text."""
-    from safety.red_flags import RedFlags
-
     from assistant.wire import verdict
     from safety.rails import NemoRails
+    from safety.red_flags import RedFlags
 
     engine, flags = NemoRails(), RedFlags.load()
     for row in _rows(text, batch):
@@ -121,9 +120,8 @@ def triage(
     as_json: Json = False,
 ) -> None:
     """The red flags in a message."""
-    from safety.red_flags import RedFlags
-
     from assistant.wire import reason
+    from safety.red_flags import RedFlags
 
     flags = RedFlags.load()
     for row in _rows(text, batch):

@@ -159,7 +159,9 @@ def grown(folder: Path, embedder: Embedder) -> GuidelineRetriever:
     for copy in tqdm(range(-(-LARGE // len(real))), desc="large index"):
         batch = [copied(p, copy) for p in real][: LARGE - len(found)]
         noisy = vectors[: len(batch)] + (random.normal(0, 0.05, (len(batch), vectors.shape[1])) if copy else 0)
-        store.upsert("guideline_en", [p.id for p in batch], (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32))
+        store.upsert(
+            "guideline_en", [p.id for p in batch], (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)
+        )
         found += batch
     LexicalIndex.build(folder / "words", found, {})
     small = open_index(IndexPlace(Path("var") / "index"), ChromaStore.embedded(Path("var") / "index" / "chroma"), embedder)

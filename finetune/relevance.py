@@ -7,6 +7,7 @@ halves of a fold) and writes weights that are fitted on all of it.
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def main() -> None:
     retriever = opened()
     models: dict[str, Any] = {}
     for locale in LOCALES:
-        asked = [row for row in rows if row["locale"] == locale]
+        asked = with_topics_taken_away([row for row in rows if row["locale"] == locale])
         tables = [table(retriever, row, locale) for row in asked]
         print(json.dumps({"locale": locale, **measured(asked, tables, FLOOR[locale])}))
         models[locale] = fitted(asked, tables)
@@ -53,12 +54,21 @@ def opened() -> GuidelineRetriever:
 
 def table(retriever: GuidelineRetriever, row: Row, locale: Locale) -> tuple[list[Any], NDArray[np.float64]]:
     """The candidate claims (with their passages) of a question and their features."""
+    without = row.get("without", "")
     asked = retriever.relevance.read(row["text"])
+    asked = replace(asked, named=asked.named - {without})
     candidates, bm25 = retriever.candidates(asked, locale)
-    claims = [(claim, p) for p in candidates if p.section != "clinician" for claim in p.claims]
+    bm25 = [i for i in bm25 if i.partition("/")[0] != without]
+    claims = [(claim, p) for p in candidates if p.section != "clinician" and p.topic != without for claim in p.claims]
     if not claims or not asked.words:
         return [], np.zeros((0, len(FEATURES)))
-    return claims, retriever.relevance.features(asked, claims, bm25, locale)
+    return claims, retriever.relevance.features(asked, claims, bm25, locale, without)
+
+
+def with_topics_taken_away(rows: Sequence[Row]) -> list[Row]:
+    """Each question also as one that the guidelines do not answer: its topic is treated as if it were not there."""
+    taken = [{**row, "topic": None, "claims": [], "without": row["topic"]} for row in rows if row["topic"]]
+    return [*rows, *taken]
 
 
 def fitted(rows: Sequence[Row], tables: Sequence[Any]) -> dict[str, Any]:

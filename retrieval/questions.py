@@ -19,7 +19,7 @@ def _cues(path: Path = KNOWLEDGE / "questions.yaml") -> dict[str, re.Pattern[str
         rows = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {
             section: re.compile(
-                "|".join([rf"(?<!\w){re.escape(cue)}" for cue in cues["en"]] + [re.escape(cue) for cue in cues["zh"]])
+                "|".join([rf"(?<!\w){re.escape(cue)}[a-z]*" for cue in cues["en"]] + [re.escape(cue) for cue in cues["zh"]])
             )
             for section, cues in rows.items()
         }

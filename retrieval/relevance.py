@@ -104,9 +104,9 @@ class Relevance:
         return sorted(ranked, key=lambda item: -item.answers)
 
     def features(
-        self, asked: Asked, claims: Sequence[tuple[Claim, Passage]], bm25: Sequence[str], locale: Locale
+        self, asked: Asked, claims: Sequence[tuple[Claim, Passage]], bm25: Sequence[str], locale: Locale, without: str = ""
     ) -> NDArray[np.float64]:
-        """Shape (len(claims), len(FEATURES))."""
+        """Shape (len(claims), len(FEATURES)). `without` names a topic to be treated as if it were not there (training)."""
         cosines = self._cosines(asked.text, [claim.id for claim, _ in claims], locale)
         in_passage: dict[str, float] = defaultdict(float)
         in_topic: dict[str, float] = defaultdict(float)
@@ -115,7 +115,8 @@ class Relevance:
             in_topic[passage.topic] = max(in_topic[passage.topic], float(cosine))
         place = {passage_id: rank for rank, passage_id in enumerate(bm25)}
         share = _shares(bm25)
-        unknown = _share(asked.subject, asked.subject.keys() - self._all)
+        everything = self._all if not without else frozenset().union(*(k for t, k in self._known.items() if t != without))
+        unknown = _share(asked.subject, asked.subject.keys() - everything)
         topics = {topic: self._of_topic(asked, topic) for topic in in_topic}
         passages = {passage.id: self._of_passage(asked, passage, locale) for _, passage in claims}
         rows = []

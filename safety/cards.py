@@ -15,7 +15,7 @@ CARDS_PATH = Path(__file__).parent / "policy" / "cards.yaml"
 
 TEMPLATES = (
     "call_self", "call_other", "call_danger", "urgent", "attempt_self", "attempt_other", "warm_self", "warm_other", "plan_self",
-    "plan_other", "abuse_self", "abuse_other", "others", "helplines", "helpline", "no_helpline", "danger", "ask_self",
+    "plan_other", "abuse_self", "abuse_other", "others", "helplines", "helpline", "no_helpline", "danger", "danger_one", "ask_self",
     "ask_other", "ask_abuse", "also_crisis",
 )  # fmt: skip
 
@@ -52,7 +52,7 @@ class Cards:
 
     def write(self, rules: tuple[Rule, ...], locale: Locale, other: bool, country: str | None) -> str:
         """The card for rules sorted most serious first, one sentence a line."""
-        lines = self._helplines(locale, country)
+        lines = self.numbers(locale, country)
         first = rules[0]
         crisis = [rule for rule in rules if rule.kind == "crisis"]
         if first.kind == "crisis":
@@ -69,9 +69,7 @@ class Cards:
             return "urgent"
         return "call_other" if other else "call_self"
 
-    def _crisis(
-        self, first: Rule, rules: tuple[Rule, ...], locale: Locale, other: bool, lines: Helplines
-    ) -> list[str]:
+    def _crisis(self, first: Rule, rules: tuple[Rule, ...], locale: Locale, other: bool, lines: Helplines) -> list[str]:
         who = "other" if other else "self"
         opening = {"attempt": f"attempt_{who}", "plan": f"plan_{who}", "abuse": f"abuse_{who}", "others": "others"}
         out = [self._say(opening.get(first.grade, f"warm_{who}"), locale, ambulance=lines.ambulance[locale])]
@@ -84,7 +82,8 @@ class Cards:
         if abuse:
             numbers = (*lines.child, *lines.abuse) if first.id == "child-abuse" else lines.abuse or lines.crisis
         out += self._numbers(numbers, locale)
-        out.append(self._say("danger", locale, ambulance=lines.ambulance[locale], police=lines.police[locale]))
+        danger = "danger" if lines.police != lines.ambulance else "danger_one"
+        out.append(self._say(danger, locale, ambulance=lines.ambulance[locale], police=lines.police[locale]))
         out.append(self._say("ask_abuse" if abuse else f"ask_{who}", locale))
         return out
 
@@ -96,7 +95,7 @@ class Cards:
     def _say(self, key: str, locale: Locale, **values: str) -> str:
         return self.templates[key][locale].format(**values)
 
-    def _helplines(self, locale: Locale, country: str | None) -> Helplines:
+    def numbers(self, locale: Locale, country: str | None) -> Helplines:
         code = (country or ("CN" if locale == "zh" else "international")).upper()
         return self.helplines.get(code, self.helplines["international"])
 

@@ -26,10 +26,16 @@ _STOP = re.compile(  # what ends the reach of a negation
 )
 _NEGATION_REACH_EN, _NEGATION_REACH_ZH = 60, 5  # characters
 _TIGHT = frozenset("不无非未")  # these deny only what follows at once
-_DENIED_AFTER = re.compile(r"\s?(?:[:=-]|is|was|are)? ?(?:no\b|none|negative|denied|absent|\(-\)|:无|:没有|\(无\))(?! (?:better|idea|longer|relief|help|matter))")
+_DENIED_AFTER = re.compile(
+    r"\s?(?:[:=-]|is|was|are)? ?(?:no\b|none|negative|denied|absent|\(-\)|:无|:没有|\(无\))(?! (?:better|idea|longer|relief|help|matter))"
+)
 _FEAR_REACH = 45
-_ASKS = re.compile(r"\s*(?:and |but |so |also |hi |hello |doctor |,)*(?:what|how|why|is|are|can|does|do|which|when|who|should|will|could|would|where)\b")
-_ASKS_OF_THIS = re.compile(r"\s*(?:is|are|could|can|should|what) (?:this|it|that|these|to do|do i|should i|can i|i)\b|\b(?:i|my|me|we|he|she|his|her)\b")
+_ASKS = re.compile(
+    r"\s*(?:and |but |so |also |hi |hello |doctor |,)*(?:what|how|why|is|are|can|does|do|which|when|who|should|will|could|would|where)\b"
+)
+_ASKS_OF_THIS = re.compile(
+    r"\s*(?:is|are|could|can|should|what) (?:this|it|that|these|to do|do i|should i|can i|i)\b|\b(?:i|my|me|we|he|she|his|her)\b"
+)
 
 
 class Context:
@@ -118,7 +124,9 @@ class Context:
             if not personal and (asked or carried):
                 general.add(sentence)
             carried = not personal and (asked or carried)
-        if general and any(self._any("it_is_me", *s) for s in zip([0, *self._ends], [*self._ends, len(self.text)], strict=True)):
+        if general and any(
+            self._any("it_is_me", *s) for s in zip([0, *self._ends], [*self._ends, len(self.text)], strict=True)
+        ):
             return set()  # "Can stress cause chest pain? I have had it for two days."
         return general
 

@@ -18,6 +18,9 @@ from safety.vitals import Span, Vital, VitalName, ages, durations, vital_test, v
 FINDINGS_PATH = Path(__file__).parent.parent / "knowledge" / "findings.yaml"
 
 
+_NOTHING_KNOWN = PatientContext()
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A concept that the message mentions; `start` and `end` are offsets into the message as it was written."""
@@ -85,7 +88,7 @@ class Reader:
         except ValueError as error:
             raise PolicyError(f"{path}:{at(data)}: {error}; traditional and simplified must be equally long") from error
 
-    def read(self, text: str, patient: PatientContext = PatientContext()) -> Findings:
+    def read(self, text: str, patient: PatientContext = _NOTHING_KNOWN) -> Findings:
         """Findings in any text, in English, Chinese or both. Never raises; time grows linearly up to 10,000 characters."""
         lexicon = self.lexicon
         plain = normalise(text, lexicon.known, lexicon.mend, lexicon.traditional)

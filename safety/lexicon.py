@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from rapidfuzz.distance import OSA
+
 from retrieval.types import LOCALES, Locale
 from safety.policy_files import at, mapping, strings
 from safety.types import PolicyError
@@ -126,7 +128,7 @@ class Lexicon:
             return word
         limit = 2 if len(word) >= 9 else 1
         near = {w for key in _deletes(word, limit) for w in self._deletes.get(key, ())}
-        scored = sorted((distance(word, w), w) for w in near if w[0] == word[0] and abs(len(w) - len(word)) <= limit)
+        scored = sorted((OSA.distance(word, w), w) for w in near if w[0] == word[0] and abs(len(w) - len(word)) <= limit)
         if not scored or scored[0][0] > limit or (len(word) == 5 and sorted(word) != sorted(scored[0][1])):
             return word  # five letters: only swapped letters are mended, other changes hit real words
         return scored[0][1]
@@ -296,17 +298,3 @@ def _deletes(word: str, depth: int) -> set[str]:
         edge = {w[:i] + w[i + 1 :] for w in edge for i in range(len(w))}
         found |= edge
     return found
-
-
-def distance(a: str, b: str) -> int:
-    """Edits between two words: insert, delete, change, swap neighbours (optimal string alignment)."""
-    before: list[int] = []
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        older, before, row = before, row, [i]
-        for j, y in enumerate(b, 1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (x != y))
-            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
-                cost = min(cost, older[j - 2] + 1)
-            row.append(cost)
-    return row[-1]

@@ -15,6 +15,7 @@ from safety.types import Decision, PatientContext, RailVerdict, Reason
 
 RULES_PATH = Path(__file__).parent.parent / "knowledge" / "red_flags.yaml"
 
+_NOTHING_KNOWN = PatientContext()
 ADULT = 16.0  # years: from here on a rule for adults applies
 _BANDS = (("newborn_word", 0.0, 0.08), ("baby_word", 0.0, 1.5), ("child_word", 0.0, 17.0))  # words that tell an age, in years
 
@@ -46,7 +47,7 @@ class RedFlags:
         text: str,
         *,
         locale: Locale,
-        patient: PatientContext = PatientContext(),
+        patient: PatientContext = _NOTHING_KNOWN,
         country: str | None = None,
     ) -> RailVerdict:
         """ESCALATE with a card for an emergency or a crisis; ALLOW otherwise, with `reasons` filled for an urgent matter.

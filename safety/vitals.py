@@ -37,25 +37,48 @@ _SIMPLE: tuple[tuple[VitalName, re.Pattern[str], float, float], ...] = (
     ("systolic", re.compile(rf"(?:systolic|收缩压|高压|top number){_TO}{_N}"), 40, 300),
     ("systolic", re.compile(rf"(?:\bbp|blood pressure|血压){_TO}{_N}(?![\d/%]| ?/| over)"), 40, 300),
     ("diastolic", re.compile(rf"(?:diastolic|舒张压|低压|bottom number){_TO}{_N}"), 20, 200),
-    ("heart_rate", re.compile(rf"(?:heart ?rate|\bpulse|\bhr\b|心率|心跳|脉搏|heart (?:is )?(?:beating|racing)){_TO}{_N}"), 20, 300),
+    (
+        "heart_rate",
+        re.compile(rf"(?:heart ?rate|\bpulse|\bhr\b|心率|心跳|脉搏|heart (?:is )?(?:beating|racing)){_TO}{_N}"),
+        20,
+        300,
+    ),
     ("heart_rate", re.compile(rf"{_N} ?(?:bpm|beats)"), 20, 300),
-    ("spo2", re.compile(rf"(?:sp[o0]2|\bsats?\b|saturation|oxygen(?: level)?s?|\bo2\b|pulse ox|血氧(?:饱和度)?|氧饱和){_TO}{_N}"), 40, 100),
-    ("respiratory_rate", re.compile(rf"(?:resp(?:iratory)? rate|\brr\b|呼吸(?:频率)?){_TO}{_N}(?= ?(?:次|/|a min|per|$|[,.]))"), 4, 120),
+    (
+        "spo2",
+        re.compile(rf"(?:sp[o0]2|\bsats?\b|saturation|oxygen(?: level)?s?|\bo2\b|pulse ox|血氧(?:饱和度)?|氧饱和){_TO}{_N}"),
+        40,
+        100,
+    ),
+    (
+        "respiratory_rate",
+        re.compile(rf"(?:resp(?:iratory)? rate|\brr\b|呼吸(?:频率)?){_TO}{_N}(?= ?(?:次|/|a min|per|$|[,.]))"),
+        4,
+        120,
+    ),
     ("respiratory_rate", re.compile(rf"{_N} breaths"), 4, 120),
     ("pregnancy_weeks", re.compile(r"(\d{1,2})(?: ?\+ ?\d)? ?(?:weeks?|wks?|w) ?(?:pregnant|preg\b|gestation|along)"), 2, 43),
-    ("pregnancy_weeks", re.compile(r"(?:pregnant|pregnancy)[^\d.!?;\n]{0,12}?(\d{1,2})(?: ?\+ ?\d)? ?(?:weeks?|wks?|w\b)"), 2, 43),
+    (
+        "pregnancy_weeks",
+        re.compile(r"(?:pregnant|pregnancy)[^\d.!?;\n]{0,12}?(\d{1,2})(?: ?\+ ?\d)? ?(?:weeks?|wks?|w\b)"),
+        2,
+        43,
+    ),
     ("pregnancy_weeks", re.compile(r"(?:怀孕|孕|妊娠)[^\d。!?;\n]{0,3}?(\d{1,2})(?: ?\+ ?\d)? ?周"), 2, 43),
 )
-_GLUCOSE = re.compile(
-    rf"(?:glucose|\bsugars?|\bbgl?|\bbm\b|血糖){_TO}{_N}(?: ?(mg ?/ ?dl|mg|mmol|毫摩尔))?|{_N} ?(mg ?/ ?dl)"
-)
+_GLUCOSE = re.compile(rf"(?:glucose|\bsugars?|\bbgl?|\bbm\b|血糖){_TO}{_N}(?: ?(mg ?/ ?dl|mg|mmol|毫摩尔))?|{_N} ?(mg ?/ ?dl)")
 _TEMPERATURE = re.compile(
     r"(?P<word>temp(?:erature)?s?|fever(?:ish)?(?: of)?|体温|发烧|高烧|发热|烧到|高热|低烧|烧)?(?P<gap>[^\d.!?;\n]{0,14}?)"
     r"(?<![\d./])(?P<n>\d{2,3}(?:\.\d)?)(?:度(?P<tenth>\d)(?!\d))?"
     r" ?(?P<unit>degrees? ?[cf]?\b|deg|°? ?c\b|°? ?f\b|°|度|摄氏度)?(?![\d/%]|\.\d)"
 )
 _ZH_DIGIT = {c: i for i, c in enumerate("零一二三四五六七八九十")} | {"两": 2, "半": 0.5}
-_EN_DIGIT = {w: i for i, w in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"])}
+_EN_DIGIT = {
+    w: i
+    for i, w in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    )
+}
 _YEARS = {"y": 1.0, "m": 1 / 12, "w": 1 / 52, "d": 1 / 365, "岁": 1.0, "周岁": 1.0, "月": 1 / 12, "周": 1 / 52, "天": 1 / 365}
 _AGE = re.compile(
     r"(?<![\d.])(?P<n>\d{1,3}(?:\.5)?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)[ -]?"
