@@ -42,6 +42,10 @@ class Retriever(Protocol):
         """The topics that a text calls by name."""
         ...
 
+    def uncovered(self, text: str) -> str:
+        """What a text names that has no topic yet, when it names none that has one; "" otherwise."""
+        ...
+
     def title(self, topic: str, locale: Locale) -> str:
         """A topic's title."""
         ...

@@ -98,7 +98,9 @@ async def _decide(turn: Turn, deps: Deps, emit: Emit) -> Answer:
 
 
 async def _which_topic(turn: Turn, deps: Deps) -> Answer:
-    """No topic is sure: let the asker choose among the likely ones, once; say so when there is none."""
+    """No topic is sure: name the one that is missing, or let the asker choose among the likely ones, once."""
+    if name := deps.retriever.uncovered(turn.question):
+        return Answer.saying("refusal", reply("uncovered", turn.locale).replace("{name}", name))
     topics = await deps.retriever.unsure(turn.question, locale=turn.locale) if turn.chosen is None else ()
     turn.choices = tuple((topic, deps.retriever.title(topic, turn.locale)) for topic in topics)
     if topics:

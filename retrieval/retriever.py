@@ -9,14 +9,12 @@ from retrieval.lexical import LexicalIndex
 from retrieval.relevance import Asked, Ranked, Relevance
 from retrieval.store import VectorStore
 from retrieval.types import Evidence, Locale, Passage
+from retrieval.uncovered import uncovered
 
 LEXICAL, DENSE = 80, 40  # candidates of the two searches
 CANDIDATES = 80  # of the fused list
 RRF = 60  # the usual constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009)
-FLOOR: dict[Locale, float] = {
-    "en": 0.6,
-    "zh": 0.6,
-}  # probability that the topic is right; chosen on the training half, see finetune/LOG.md
+FLOOR: dict[Locale, float] = {"en": 0.65, "zh": 0.7}  # probability that the topic is right; see finetune/LOG.md
 UNSURE = 0.3  # from here to the floor the asker is offered the topics to choose from
 ALSO = 0.8  # a second topic gives passages when it is at least this probable too
 
@@ -65,6 +63,10 @@ class GuidelineRetriever:
         """The topics that a text calls by name."""
         return self.relevance.named(text)
 
+    def uncovered(self, text: str) -> str:
+        """What a text names that has no topic yet, when it names none that has one; "" otherwise."""
+        return "" if self.named(text) else uncovered(text)
+
     def title(self, topic: str, locale: Locale) -> str:
         """A topic's title, or the id when there is no such topic."""
         found = self.section(topic, "overview")
@@ -74,6 +76,8 @@ class GuidelineRetriever:
         return len(self._by_id)
 
     def _ranked(self, question: str, locale: Locale, clinician: bool) -> list[Ranked]:
+        if self.uncovered(question):
+            return []
         asked = self.relevance.read(question)
         candidates, bm25 = self.candidates(asked, locale)
         return self.relevance.rank(asked, [p for p in candidates if clinician or p.section != "clinician"], bm25, locale)

@@ -239,3 +239,12 @@ async def test_an_asker_whom_no_choice_fits_is_not_asked_again() -> None:
     assert turn.answer is not None
     assert turn.answer.kind == "refusal"
     assert "couldn't find" in shown[0]
+
+
+async def test_a_subject_without_a_topic_is_named_in_the_refusal() -> None:
+    d = deps()
+    turn, shown, _ = await play(d, "can malaria be cured")
+    assert turn.answer is not None
+    assert turn.answer.kind == "refusal"
+    assert "“malaria”" in shown[0]
+    assert d.model.seen == []  # type: ignore[attr-defined]
