@@ -47,8 +47,8 @@ async def run_turn(turn: Turn, deps: Deps, emit: Emit) -> None:
         async with asyncio.timeout(deps.deadline_s):
             turn.answer = await _decide(turn, deps, emit)
     except Exception as error:  # the one place where a turn may fail, and it fails closed
-        log.error("turn %s failed: %s", turn.id, type(error).__name__)  # the message of an error may quote a patient
         turn.error = repr(error)
+        log.error("turn %s failed: %s", turn.id, type(error).__name__)  # an error's own words may quote a patient
         turn.answer = (
             Answer("answer", tuple(turn.shown))
             if turn.shown
@@ -62,8 +62,6 @@ async def run_turn(turn: Turn, deps: Deps, emit: Emit) -> None:
 
 async def _decide(turn: Turn, deps: Deps, emit: Emit) -> Answer:
     await emit(Status("checking"))
-    if len(turn.user_text) > LONGEST:
-        return Answer.saying("refusal", reply("too_long", turn.locale))
     flags = deps.red_flags.check(turn.user_text, locale=turn.locale, patient=turn.patient, country=turn.country)
     turn.verdicts.append(flags)
     turn.reasons = flags.reasons
@@ -71,6 +69,8 @@ async def _decide(turn: Turn, deps: Deps, emit: Emit) -> Answer:
         turn.disposition = "emergency"
         return Answer.saying("crisis" if flags.category == "crisis" else "emergency", flags.reply)
     turn.disposition = "urgent" if flags.reasons else None
+    if len(turn.user_text) > LONGEST:
+        return Answer.saying("refusal", reply("too_long", turn.locale))
     verdict = await deps.rails.check("input", turn.user_text, turn.locale)
     turn.verdicts.append(verdict)
     if verdict.stops:
@@ -78,16 +78,15 @@ async def _decide(turn: Turn, deps: Deps, emit: Emit) -> Answer:
 
     await emit(Status("reading"))
     turn.question = planner.standalone(verdict.text or turn.user_text, turn, deps.retriever)
-    clinician = turn.role == "clinician"
-    turn.evidence = list(await deps.retriever.search(turn.question, locale=turn.locale, k=deps.evidence_k, clinician=clinician))
+    asked, clinician = turn.question, turn.role == "clinician"
+    turn.evidence += await deps.retriever.search(asked, locale=turn.locale, k=deps.evidence_k, clinician=clinician)
     if not turn.evidence:
         return await _which_topic(turn, deps)
 
-    body = tuple(turn.evidence)
     await _draft(turn, deps, emit)
     if not turn.shown:
         turn.path = "composed"
-        for line in compose.body(body, turn.locale):
+        for line in compose.body(turn.evidence, turn.locale):
             await _show(line, turn, deps, emit)
     if not turn.shown:
         return Answer.saying("refusal", reply("no_evidence", turn.locale))
@@ -103,7 +102,7 @@ async def _which_topic(turn: Turn, deps: Deps) -> Answer:
         return Answer.saying("refusal", reply("uncovered", turn.locale).replace("{name}", name))
     topics = await deps.retriever.unsure(turn.question, locale=turn.locale) if turn.chosen is None else ()
     turn.choices = tuple((topic, deps.retriever.title(topic, turn.locale)) for topic in topics)
-    if topics:
+    if turn.choices:
         return Answer.saying("question", reply("which_topic", turn.locale))
     return Answer.saying("refusal", reply("no_evidence", turn.locale))
 

@@ -12,7 +12,8 @@ import yaml
 from retrieval.types import KnowledgeError, Locale
 
 KNOWLEDGE = Path(__file__).parent.parent / "knowledge"
-_WORD = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9_]+)?|\d+(?:[.,]\d+)*|[\u3400-\u9fff]+")
+_RUN = re.compile(r"[\u3400-\u9fff]+|[^\u3400-\u9fff]+")
+_ENGLISH = re.compile(r"[a-z][a-z0-9]*|\d+(?:[.,]\d+)*")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 FOLDED = "x_"  # marks a word that stands for a group of synonyms
 SENTENCE_END = re.compile(r"(?<=[。！？])|(?<=[.!?])\s+(?=[A-Z\"'(\u3400-\u9fff])|\n+")
@@ -50,19 +51,18 @@ def _stop_words(path: Path = KNOWLEDGE / "stop_words.yaml") -> frozenset[str]:
 
 
 @cache
-def _synonyms(path: Path = KNOWLEDGE / "synonyms.yaml") -> tuple[re.Pattern[str], dict[str, str]]:
-    """One pattern of all phrases, longest first, and the folded word of each phrase's stems."""
+def _synonyms(path: Path = KNOWLEDGE / "synonyms.yaml") -> tuple[dict[str, str], int, int]:
+    """The folded word of each phrase (English as stems), the most words and the most Chinese characters of a phrase."""
     folded: dict[str, str] = {}
     try:
         for row in yaml.safe_load(path.read_text("utf-8")):
             word = FOLDED + row["id"].replace("-", "_")
-            folded |= {" ".join(stem(w) for w in phrase.split()): word for phrase in row.get("en") or ()}
+            folded |= {" ".join(stem(w) for w in _ENGLISH.findall(phrase.lower())): word for phrase in row.get("en") or ()}
             folded |= dict.fromkeys(row.get("zh") or (), word)
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise KnowledgeError(f"{path}: expected rows of {{id, en: [...], zh: [...]}}; {error!r}") from error
-    longest = sorted(folded, key=len, reverse=True)
-    parts = [re.escape(p) if _HAN.search(p) else rf"(?<![a-z0-9]){re.escape(p)}(?![a-z0-9])" for p in longest]
-    return re.compile("|".join(parts) or "(?!)"), folded
+    words = max((len(p.split()) for p in folded if p.isascii()), default=0)
+    return folded, words, max((len(p) for p in folded if not p.isascii()), default=0)
 
 
 def teach_words(words: Iterable[str]) -> None:
@@ -81,30 +81,48 @@ def stem(word: str) -> str:
 def _tokens(text: str) -> list[tuple[str, float]]:
     """The words of a text in reading order with the weight of each, stop words left out, synonyms folded."""
     plain = re.sub(r"(?<=[a-z])['’](?=[a-z])", "", text.lower())
-    raw = re.findall(r"[a-z0-9]+(?:[.,]\d+)*|[\u3400-\u9fff]+|[^\sa-z0-9\u3400-\u9fff]+", plain)
-    weights = {stem(w): weight(w, "en") for w in raw if w[0].isascii() and w[0].isalpha()}
-    stemmed = " ".join(stem(w) if w[0].isascii() and w[0].isalpha() else w for w in raw)
-    pattern, folded = _synonyms()
-    marked = pattern.sub(lambda m: f" {folded[m.group()]}={m.group().replace(' ', '~')} ", stemmed)
     out: list[tuple[str, float]] = []
-    for token in re.findall(rf"{FOLDED}[a-z0-9_]+=\S+|[a-z][a-z0-9]*|\d+(?:[.,]\d+)*|[\u3400-\u9fff]+", marked):
-        if token.startswith(FOLDED):
-            word, _, said = token.partition("=")
-            out.append((word, _phrase_weight(said, weights)))
-        elif _HAN.match(token):
-            apart = re.sub("[吃喝]", r" \g<0> ", token)  # else 喝啤酒 (to drink beer) is one word and beer is not found
-            out += [(w, weight(w, "zh")) for w in _jieba().cut(apart, HMM=False) if w.strip()]
-        else:
-            out.append((token, weights.get(token, 0.1)))
+    for run in _RUN.findall(plain):
+        out += _chinese(run) if _HAN.match(run) else _english(_ENGLISH.findall(run))
     stop = _stop_words()
     return [(word, w) for word, w in out if word not in stop]
 
 
-def _phrase_weight(said: str, weights: dict[str, float]) -> float:
-    if _HAN.search(said):
-        return weight(said, "zh")
-    words = [weights.get(word, 0.3) for word in said.split("~")]
-    return min(1.0, max(words) + 0.1 * (len(words) - 1))
+def _english(words: list[str]) -> list[tuple[str, float]]:
+    """Stems; the longest phrase that is a synonym becomes its folded word."""
+    folded, most, _ = _synonyms()
+    stems = [stem(word) if word[0].isalpha() else word for word in words]
+    out: list[tuple[str, float]] = []
+    at = 0
+    while at < len(stems):
+        size = next((n for n in range(min(most, len(stems) - at), 0, -1) if " ".join(stems[at : at + n]) in folded), 0)
+        if size:
+            heaviest = max(weight(word, "en") for word in words[at : at + size])
+            out.append((folded[" ".join(stems[at : at + size])], min(1.0, heaviest + 0.1 * (size - 1))))
+        else:
+            out.append((stems[at], weight(words[at], "en")))
+        at += size or 1
+    return out
+
+
+def _chinese(run: str) -> list[tuple[str, float]]:
+    """Words; the longest stretch that is a synonym becomes its folded word, the rest is segmented."""
+    folded, _, most = _synonyms()
+    out: list[tuple[str, float]] = []
+    at = start = 0
+    while at < len(run):
+        size = next((n for n in range(min(most, len(run) - at), 0, -1) if run[at : at + n] in folded), 0)
+        if size:
+            out += _segmented(run[start:at])
+            out.append((folded[run[at : at + size]], weight(run[at : at + size], "zh")))
+            start = at + size
+        at += size or 1
+    return out + _segmented(run[start:])
+
+
+def _segmented(run: str) -> list[tuple[str, float]]:
+    apart = re.sub("[吃喝]", r" \g<0> ", run)  # else 喝啤酒 (to drink beer) is one word and beer is not found
+    return [(word, weight(word, "zh")) for word in _jieba().cut(apart, HMM=False) if word.strip()] if run else []
 
 
 @lru_cache(maxsize=8_192)

@@ -63,6 +63,7 @@ class Lexicon:
     _stems: tuple[str, ...] = ()
     _deletes: dict[str, list[str]] = field(default_factory=dict)
     _mended: dict[str, str] = field(default_factory=dict)
+    _unless: dict[str, re.Pattern[str]] = field(default_factory=dict)
 
     @classmethod
     def build(cls, data: Mapping[str, Any], where: str) -> "Lexicon":
@@ -72,6 +73,8 @@ class Lexicon:
         traditional = dict(zip(data.get("traditional", ""), data.get("simplified", ""), strict=True))
         lexicon = cls(concepts, traditional, frozenset(strings(data, "protected", where)))
         for concept in concepts.values():
+            if concept.unless:
+                lexicon._unless[concept.name] = _one_of(concept.unless, {**tables["en"], **tables["zh"]})
             for locale, text in concept.phrases:
                 lexicon._add(concept, locale, text, tables[locale], where)
         lexicon._learn_typos()
@@ -140,8 +143,16 @@ class Lexicon:
         for phrase in chain(self._always, self._candidates(present, text)):
             for found in phrase.regex.finditer(text):
                 key = (phrase.concept, *found.span())
-                seen.setdefault(key, Match(*key))
+                if key not in seen and not self._is_other_word(text, *key):
+                    seen[key] = Match(*key)
         return sorted(seen.values(), key=lambda match: (match.start, match.end))
+
+    def _is_other_word(self, text: str, concept: str, start: int, end: int) -> bool:
+        """Whether the match leans on a word that only looks like it: the blood in "blood pressure"."""
+        other = self._unless.get(concept)
+        return other is not None and any(
+            found.start() < end and found.end() > start for found in other.finditer(text, max(0, start - 12), end + 12)
+        )
 
     def _candidates(self, present: set[str], text: str) -> Iterator[Phrase]:
         done: set[int] = set()
@@ -160,6 +171,7 @@ class Concept:
     name: str
     phrases: tuple[tuple[Locale, str], ...]
     vitals: tuple[str, ...]
+    unless: tuple[str, ...]  # words that look like it but are not; a match that overlaps one does not count
     asserted: bool  # true as soon as it is said: not subject to negation, questions or the past
     line: int
 
@@ -168,14 +180,14 @@ class Concept:
         line = at(spec)
         if not isinstance(spec, dict):
             raise PolicyError(f"{where}:{line}: concept {name!r} must be a mapping with en and zh, got {spec!r}")
-        unknown = set(spec) - {"en", "zh", "vitals", "asserted"}
+        unknown = set(spec) - {"en", "zh", "vitals", "unless", "asserted"}
         if unknown:
             raise PolicyError(f"{where}:{line}: concept {name!r} has unknown keys {sorted(unknown)!r}; remove them")
         phrases = tuple((locale, text) for locale in LOCALES for text in strings(spec, locale, where))
         vitals = tuple(strings(spec, "vitals", where))
         if not phrases and not vitals:
             raise PolicyError(f"{where}:{line}: concept {name!r} has no phrases; add some under en and zh")
-        return cls(name, phrases, vitals, bool(spec.get("asserted", False)), line)
+        return cls(name, phrases, vitals, tuple(strings(spec, "unless", where)), bool(spec.get("asserted", False)), line)
 
 
 def _lists(data: Mapping[str, Any], locale: Locale, where: str) -> dict[str, str]:
@@ -194,6 +206,10 @@ def expand(text: str, lists: Mapping[str, str]) -> str:
             raise PolicyError(f"word list <{name}> is not defined above its use; define it under words")
         text = text.replace(f"<{name}>", lists[name])
     return text
+
+
+def _one_of(words: Iterable[str], lists: Mapping[str, str]) -> re.Pattern[str]:
+    return re.compile("|".join(compile_phrase(word, "en" if word.isascii() else "zh", lists)[0] for word in words))
 
 
 def compile_phrase(text: str, locale: Locale, lists: Mapping[str, str]) -> tuple[str, tuple[frozenset[str], ...]]:
@@ -272,7 +288,8 @@ class _Parser:
             raise PolicyError(f"unexpected {token!r}; check the brackets")
         stem = token.endswith("*")
         literal = token.rstrip("*").replace("'", "")
-        return re.escape(literal) + (r"[a-z]*" if stem else ""), frozenset((literal,))
+        source = re.escape(literal) + (r"[a-z]*" if stem else "")
+        return _bounded(source, "en") if literal.isascii() else source, frozenset((literal,))
 
     def _group(self) -> tuple[str, frozenset[str] | None]:
         sources: list[str] = []

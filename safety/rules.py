@@ -32,7 +32,7 @@ class Rule:
     age_years: tuple[float, float]
     all: Line
     any: tuple[Line, ...]
-    never: tuple[str, ...]
+    never: tuple[tuple[str, str], ...]  # (what rules it out, what overrides that or "")
     reason: Mapping[Locale, str]
     meanwhile: tuple[Mapping[Locale, str], ...]
     sources: tuple[Source, ...]
@@ -44,7 +44,7 @@ class Rule:
     def matched(self, present: Iterable[str]) -> tuple[str, ...] | None:
         """The concepts the rule rests on when it holds for what is present, else None."""
         names = set(present)
-        if names.intersection(self.never):
+        if any(name in names and unless not in names for name, unless in self.never):
             return None
         used = _satisfied(self.all, names)
         if used is None:
@@ -113,8 +113,7 @@ class _Loader:
         every, any_of = self._lines(spec, "all"), self._lines(spec, "any")
         if not every and not any_of:
             raise self.fail(spec, f"rule {name!r} needs 'all' or 'any'")
-        never = tuple(strings(spec, "not", self.where))
-        self._known(spec, name, never)
+        never = self._never(spec)
         return Rule(
             name,
             self._one_of(spec, "kind", get_args(Kind)),
@@ -152,6 +151,11 @@ class _Loader:
             self._known(spec, spec["id"], (name for options in line for name in options))
             lines.append(line)
         return tuple(lines)
+
+    def _never(self, spec: Located) -> tuple[tuple[str, str], ...]:
+        pairs = [text.partition(" unless ") for text in strings(spec, "not", self.where)]
+        self._known(spec, spec["id"], (name for pair in pairs for name in pair[::2] if name))
+        return tuple((name, unless) for name, _, unless in pairs)
 
     def _known(self, spec: Located, rule: str, names: Iterable[str]) -> None:
         for name in names:

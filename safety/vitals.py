@@ -32,7 +32,7 @@ class Span:
 _N = r"(\d{1,3}(?:\.\d{1,2})?)"
 _TO = r"(?:(?!血压|心跳|心率|\bbp|pulse|heart)[^\d.!?;\n]){0,18}?"  # a few words between the name of a measure and its number
 _BP = re.compile(r"(?<![\d/.])(\d{2,3})(?: ?/ ?| over |比)(\d{2,3})(?![\d/])")
-_BP_WORD = re.compile(r"bp|blood pressure|mm ?hg|血压|高压|pressure")
+_BP_WORD = re.compile(r"bp|reading|blood pressure|mm ?hg|血压|高压|pressure")
 _SIMPLE: tuple[tuple[VitalName, re.Pattern[str], float, float], ...] = (
     ("systolic", re.compile(rf"(?:systolic|收缩压|高压|top number){_TO}{_N}"), 40, 300),
     ("systolic", re.compile(rf"(?:\bbp|blood pressure|血压){_TO}{_N}(?![\d/%]| ?/| over)"), 40, 300),
@@ -64,14 +64,17 @@ _SIMPLE: tuple[tuple[VitalName, re.Pattern[str], float, float], ...] = (
         2,
         43,
     ),
+    ("pregnancy_weeks", re.compile(r"(?<!for )(?<!past )(?<!last )(?<![\d.])([1-4]\d)(?: ?\+ ?\d)? ?(?:weeks?|wks?)(?=,|\.| and| with| today|$)(?! and (?:still|it|no))"), 10, 43),
+    ("pregnancy_weeks", re.compile(r"(?:^|[,。;])\s*([1-4]\d)(?: ?\+ ?\d)? ?周(?=[,，。+])"), 10, 43),
     ("pregnancy_weeks", re.compile(r"(?:怀孕|孕|妊娠)[^\d。!?;\n]{0,3}?(\d{1,2})(?: ?\+ ?\d)? ?周"), 2, 43),
 )
 _GLUCOSE = re.compile(rf"(?:glucose|\bsugars?|\bbgl?|\bbm\b|血糖){_TO}{_N}(?: ?(mg ?/ ?dl|mg|mmol|毫摩尔))?|{_N} ?(mg ?/ ?dl)")
 _TEMPERATURE = re.compile(
-    r"(?P<word>temp(?:erature)?s?|fever(?:ish)?(?: of)?|体温|发烧|高烧|发热|烧到|高热|低烧|烧)?(?P<gap>[^\d.!?;\n]{0,14}?)"
+    r"(?:(?P<word>temp(?:erature)?s?|thermometer|fever(?:ish)?(?: of)?|体温|发烧|高烧|发热|烧到|高热|低烧|烧)[^\d.!?;\n]{0,14}?)?"
     r"(?<![\d./])(?P<n>\d{2,3}(?:\.\d)?)(?:度(?P<tenth>\d)(?!\d))?"
-    r" ?(?P<unit>degrees? ?[cf]?\b|deg|°? ?c\b|°? ?f\b|°|度|摄氏度)?(?![\d/%]|\.\d)"
+    r" ?(?P<unit>degrees? ?[cf]?\b|deg|°? ?c\b|°? ?f\b|°|度|摄氏度)?(?P<after> ?(?:temp|fever))?(?![\d/%]|\.\d)"
 )
+_BARE_FEVER = re.compile(r"\s*(?:$|[,;!?。]|\.(?!\d)|and\b|with\b|since\b|but\b|after\b|this\b|last\b)")  # "38.8 since last night"
 _ZH_DIGIT = {c: i for i, c in enumerate("零一二三四五六七八九十")} | {"两": 2, "半": 0.5}
 _EN_DIGIT = {
     w: i
@@ -125,8 +128,8 @@ def vitals(text: str) -> list[Vital]:
 def _pressures(text: str) -> Iterator[Vital]:
     for match in _BP.finditer(text):
         high, low = float(match[1]), float(match[2])
-        named = _BP_WORD.search(text, max(0, match.start() - 40), match.end() + 12)
-        if 50 <= high <= 300 and 20 <= low < high and named:
+        named = _BP_WORD.search(text, max(0, match.start() - 40), match.end() + 16)
+        if 50 <= high <= 300 and 20 <= low < high and (named or (high >= 160 and low >= 80)):
             yield Vital("systolic", high, *match.span())
             yield Vital("diastolic", low, *match.span())
 
@@ -150,13 +153,19 @@ def _glucose(text: str) -> Iterator[Vital]:
 def _temperatures(text: str) -> Iterator[Vital]:
     for match in _TEMPERATURE.finditer(text):
         value = float(match["n"]) + (float(match["tenth"]) / 10 if match["tenth"] else 0)
-        unit, named = (match["unit"] or "").strip(), bool(match["word"])
+        unit, named = (match["unit"] or "").strip(), bool(match["word"] or match["after"])
         if unit.endswith("f") or (93 <= value <= 113 and named):
             value = round((value - 32) / 1.8, 1)
-        elif not unit and not named:
+        elif not unit and not named and not _bare_fever(text, match, value):
             continue
-        if 35 <= value <= 43.5 or (20 <= value < 35 and named and match["word"].startswith(("temp", "体温"))):
+        if 35 <= value <= 43.5 or (20 <= value < 35 and match["word"] and match["word"].startswith(("temp", "体温"))):
             yield Vital("temperature", value, *match.span())
+
+
+def _bare_fever(text: str, match: re.Match[str], value: float) -> bool:
+    """A number with one decimal that stands alone, as people write a temperature; not one that has another name."""
+    named = re.search(r"(?:sugar|glucose|weigh|hba1c|血糖|体重|bmi|inr|糖化)[^,.;。]{0,15}$", text[max(0, match.start() - 30) : match.start()])
+    return 38 <= value <= 42 and "." in match["n"] and not named and bool(_BARE_FEVER.match(text, match.end()))
 
 
 def ages(text: str) -> list[Span]:

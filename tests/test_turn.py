@@ -248,3 +248,10 @@ async def test_a_subject_without_a_topic_is_named_in_the_refusal() -> None:
     assert turn.answer.kind == "refusal"
     assert "“malaria”" in shown[0]
     assert d.model.seen == []  # type: ignore[attr-defined]
+
+
+async def test_an_emergency_is_seen_in_a_message_that_is_too_long_to_answer() -> None:
+    turn, shown, _ = await play(deps(red_flags=FakeRedFlags("emergency")), "a" * (LONGEST + 1))
+    assert turn.answer is not None
+    assert turn.answer.kind == "emergency"
+    assert shown[0] == "Call an ambulance now."
