@@ -13,6 +13,7 @@ from assistant.turn import Deps, run_turn
 from assistant.types import Role, StoreFailed, Turn, TurnEvent, UnknownSession
 from assistant.wire import ClientFrame, FeedbackFrame, Hello, MessageFrame, ReplyFrame, StopFrame, frame
 from retrieval.types import Locale
+from safety.helplines import call_for
 from safety.replies import reply
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,13 @@ class Connection:
     async def _open(self, session: str | None) -> None:
         self.session = await self.deps.store.open_session(locale=self.locale, role=self.role, session_id=session)
         await self.send(
-            {"type": "ready", "session": self.session, "disclaimer": reply("disclaimer", self.locale), "notices": []}
+            {
+                "type": "ready",
+                "session": self.session,
+                "disclaimer": reply("disclaimer", self.locale),
+                "notices": [],
+                "call": call_for(self.country, self.locale, crisis=False),
+            }
         )
 
     async def _reply(self, item: ReplyFrame) -> None:

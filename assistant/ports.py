@@ -43,7 +43,7 @@ class Retriever(Protocol):
         ...
 
     def uncovered(self, text: str) -> str:
-        """What a text names that has no topic yet, when it names none that has one; "" otherwise."""
+        """What a text names that has no topic yet, unless it also names one that has, by words outside that name."""
         ...
 
     def title(self, topic: str, locale: Locale) -> str:

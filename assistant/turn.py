@@ -1,8 +1,7 @@
 """One chat turn, top to bottom.
 
-Every safety decision the product makes is on this page, in the order it is made: red flags, input rails, retrieval,
-model, claim gate, output rails, record, show. A step that fails ends the turn with a safe reply. Nothing is shown
-before it is checked and recorded.
+Every safety decision is on this page, in the order it is made: red flags, input rails, retrieval, model, claim gate, output
+rails, record, show. A step that fails ends the turn with a safe reply. Nothing is shown before it is checked and recorded.
 """
 
 import asyncio

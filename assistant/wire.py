@@ -196,6 +196,7 @@ def passage_body(passage: Passage, locale: Locale) -> dict[str, Any]:
         "topic": passage.topic,
         "title": passage.title[locale],
         "section": passage.section,
+        "reviewed_on": passage.reviewed_on.isoformat() if passage.reviewed_on else None,
         "review_due": passage.review_due.isoformat() if passage.review_due else None,
         "stale": passage.stale,
         "claims": [

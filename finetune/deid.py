@@ -1,6 +1,6 @@
 """Trains and measures the name finder of `safety.deid_names`.
 
-`python -m finetune.deid --data DIR` composes the texts, trains on two threads (ten minutes), sets the floors on frames
+`python -m finetune.deid --data DIR` composes the texts, trains on one thread (ten to fifteen minutes), sets the floors on frames
 and names that were not trained on, and writes the weights. `python -m finetune.deid_figures` measures the whole.
 """
 
@@ -21,14 +21,18 @@ from finetune.deid_sources import chinese, english, templates, titled
 from safety.deid_names import BUCKETS, DILATIONS, KINDS, TAGS, WEIGHTS, NameFinder, decode, features, tokens
 
 WIDTH, HIDDEN = 36, 96
-COMPOSED = {"en": 50_000, "zh": 60_000}  # texts
-PLAIN = {"en": 26_000, "zh": 26_000}
-EPOCHS, BATCH, RATE = 4, 96, 3e-3
-LONGEST = 160  # tokens of a training text
+COMPOSED = {"en": 38_000, "zh": 40_000}  # texts
+PLAIN = {"en": 17_000, "zh": 17_000}
+EPOCHS, BATCH, RATE = 4, 256, 5e-3
+LONGEST = 120  # tokens of a training text
 Example = tuple[list[tuple[int, ...]], NDArray[np.int64]]
 
-_EN_SUBJECT = re.compile(r"\b(?:[Tt]he patient|Patient|[Mm]y (?:mother|father|son|daughter|wife|husband))\b|(?<=[.] )(?:She|He)\b")
-_ZH_SUBJECT = re.compile(r"(?:^|(?<=[。,，;；:：\n]))(?:患者|病人|患儿)|(?:我|俺)(?:妈妈|爸爸|妈|爸|老公|老婆|儿子|女儿|爷爷|奶奶|朋友|同事)|(?<=[，。,])(?:他|她)|医生|大夫")
+_EN_SUBJECT = re.compile(
+    r"\b(?:[Tt]he patient|Patient|[Mm]y (?:mother|father|son|daughter|wife|husband))\b|(?<=[.] )(?:She|He)\b"
+)
+_ZH_SUBJECT = re.compile(
+    r"(?:^|(?<=[。,，;；:：\n]))(?:患者|病人|患儿)|(?:我|俺)(?:妈妈|爸爸|妈|爸|老公|老婆|儿子|女儿|爷爷|奶奶|朋友|同事)|(?<=[，。,])(?:他|她)|医生|大夫"
+)
 
 
 def main() -> None:
@@ -142,7 +146,7 @@ def train(examples: list[Example]) -> dict[str, NDArray[np.float32]]:
     import torch
 
     torch.manual_seed(0)
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # a second thread costs more than it gives beside other work
     net = _net()
     decay = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=0.01)
     steps = EPOCHS * (len(examples) // BATCH + 1)

@@ -149,11 +149,27 @@ class Composer:
         if self.random.random() < 0.12:
             given, family = self._invented(), self._invented()
         if slot == "I" or (slot == "N" and chance < 0.1):
-            return pick([f"{given} {family[0]}.", f"{given[0]}. {family}", f"{given[0]}{family[0]}.", f"{given} {family[0]}", f"{given} {given[0]}. {family}"])
+            return pick(
+                [
+                    f"{given} {family[0]}.",
+                    f"{given[0]}. {family}",
+                    f"{given[0]}{family[0]}.",
+                    f"{given} {family[0]}",
+                    f"{given} {given[0]}. {family}",
+                ]
+            )
         if slot in "GF":
             return given if slot == "G" else family
         if chance < 0.2:
-            return pick([f"{given} {pick(culture[0])} {family}", f"{given} {family}-{pick(other[1])}", f"{family}, {given}", f"{given} {family} {pick(other[1])}", given])
+            return pick(
+                [
+                    f"{given} {pick(culture[0])} {family}",
+                    f"{given} {family}-{pick(other[1])}",
+                    f"{family}, {given}",
+                    f"{given} {family} {pick(other[1])}",
+                    given,
+                ]
+            )
         return f"{given} {family}"
 
     def _invented(self) -> str:
@@ -192,18 +208,35 @@ class Composer:
         place = pick(self.lists.places["en"][:8000])
         line = f"{n(1, 9999)} {pick(s['en'])} {pick(s['en_types'])}"
         line += pick(["", "", f", Apt {n(1, 40)}", f" #{n(1, 40)}", f", Suite {n(100, 900)}"])
-        return line + pick(["", f", {place}", f", {place}, {pick(_STATES)} {n(10000, 99999)}", f", {place} {pick('BLMS')}{n(1, 20)} {n(1, 9)}AB"])
+        return line + pick(
+            [
+                "",
+                f", {place}",
+                f", {place}, {pick(_STATES)} {n(10000, 99999)}",
+                f", {place} {pick('BLMS')}{n(1, 20)} {n(1, 9)}AB",
+            ]
+        )
 
     def _zh_address(self) -> str:
         s, n, pick = self.lists.frames["streets"], self.random.randint, self.random.choice
         place = "".join(dict.fromkeys(pick(self.lists.places["zh"]) for _ in range(n(0, 2))))
         road = f"{pick(s['zh'])}{pick(['路', '街', '大道', '东路', '南街', '巷'])}{n(1, 999)}号"
-        return place + pick([road, road + pick(s["zh_estates"]), pick(s["zh_estates"])]) + pick(["", f"{n(1, 30)}栋{n(1, 4)}单元{n(101, 2602)}室", f"{n(1, 30)}号楼{n(101, 2602)}"])
+        return (
+            place
+            + pick([road, road + pick(s["zh_estates"]), pick(s["zh_estates"])])
+            + pick(["", f"{n(1, 30)}栋{n(1, 4)}单元{n(101, 2602)}室", f"{n(1, 30)}号楼{n(101, 2602)}"])
+        )
 
     def _en_organisation(self) -> str:
         o, pick = self.lists.frames["orgs"], self.random.choice
         stem = pick([pick(o["en_stems"]), pick(self.lists.places["en"][:5000]), self._en_name("F", pick(self.lists.cultures))])
-        return pick([f"{stem} {pick(o['en_heads'])}", f"{stem} {pick(o['en_heads'])}", f"{pick(['University', 'Hospital', 'Bank'])} of {pick(self.lists.places['en'][:3000])}"])
+        return pick(
+            [
+                f"{stem} {pick(o['en_heads'])}",
+                f"{stem} {pick(o['en_heads'])}",
+                f"{pick(['University', 'Hospital', 'Bank'])} of {pick(self.lists.places['en'][:3000])}",
+            ]
+        )
 
     def _zh_organisation(self) -> str:
         o, pick = self.lists.frames["orgs"], self.random.choice

@@ -17,7 +17,14 @@ _SLOTS = {
     "last_name_male": "F", "last_name_female": "F", "person": "N", "name": "N", "city": "L", "organization": "O",
     "phone_number": "phone", "date_of_birth": "date", "date_time": "date", "email": "email", "ssn": "id",
 }  # fmt: skip
-_PLAIN = {"prefix": "Mrs.", "prefix_male": "Mr.", "prefix_female": "Ms.", "country": "Canada", "state": "Ohio", "nationality": "Swiss"}
+_PLAIN = {
+    "prefix": "Mrs.",
+    "prefix_male": "Mr.",
+    "prefix_female": "Ms.",
+    "country": "Canada",
+    "state": "Ohio",
+    "nationality": "Swiss",
+}
 _PHI = {"NAME": "I", "DATE": "date", "MEDICAL_RECORD_NUMBER": "id", "PHONE_NUMBER": "phone", "EMAIL_ADDRESS": "email"}
 _TITLED = re.compile(r"\b(?:Dr|Doctor|Mr|Mrs|Ms|Miss)\.? ([A-Z][a-z]+(?: [A-Z][a-z]+)?)")
 _ZH_NAMED = re.compile(r"[\u4e00-\u9fff](?:医生|大夫|主任|教授|先生|女士|小姐|护士)|我叫|姓名|名叫|[省市县区]|医院|大学")
@@ -93,7 +100,9 @@ def chinese(folder: Path) -> Iterator[str]:
     with gzip.open(folder / "huatuo-qa" / "qa.jsonl.gz", "rt", encoding="utf-8") as file:
         texts += [text for line in file for text in (json.loads(line)["question"], json.loads(line)["answer"])]
     texts += list(_terms(folder / "chineseblue" / "cmedtc_train.tsv.gz", 1))
-    texts += list(_terms(folder / "chineseblue" / "cmedic_train.tsv.gz", 1)) + list(_terms(folder / "lex-thuocl" / "medical.tsv.gz", 0))
+    texts += list(_terms(folder / "chineseblue" / "cmedic_train.tsv.gz", 1)) + list(
+        _terms(folder / "lex-thuocl" / "medical.tsv.gz", 0)
+    )
     with gzip.open(folder / "lex-hpo" / "hp-zh.babelon.tsv.gz", "rt", encoding="utf-8") as file:
         texts += [row["translation_value"] for row in csv.DictReader(file, delimiter="\t")][::3]
     yield from (text[:300] for text in texts if text and not _ZH_NAMED.search(text))

@@ -12,7 +12,7 @@ CLAIMS_PER_PASSAGE = 3  # about 80 English words: small enough to be about one t
 def passages(topics: Iterable[Topic]) -> list[Passage]:
     """The passages of all topics, in reading order."""
     return [
-        Passage(group[0].id, topic.id, topic.title, section, group, review_due=topic.review_due)
+        Passage(group[0].id, topic.id, topic.title, section, group, reviewed_on=topic.reviewed_on, review_due=topic.review_due)
         for topic in topics
         for section, claims in topic.sections.items()
         for group in _groups(claims)

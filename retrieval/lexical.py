@@ -88,7 +88,7 @@ def _dump(passage: Passage) -> bytes:
     return json.dumps(
         {
             "id": passage.id, "topic": passage.topic, "title": dict(passage.title), "section": passage.section,
-            "ledger": passage.ledger, "due": passage.review_due.isoformat() if passage.review_due else None,
+            "ledger": passage.ledger, "reviewed": passage.reviewed_on and passage.reviewed_on.isoformat(), "due": passage.review_due and passage.review_due.isoformat(),
             "sources": {s.key: [s.publisher, s.title, s.year, s.url, s.country] for c in passage.claims for s in c.sources},
             "claims": [[c.id, dict(c.text), [s.key for s in c.sources], c.country] for c in passage.claims],
         },
@@ -100,5 +100,5 @@ def _load(stored: bytes) -> Passage:
     row = json.loads(bytes(stored))
     sources = {key: Source(key, *fields) for key, fields in row["sources"].items()}
     claims = tuple(Claim(i, said, tuple(sources[k] for k in keys), country) for i, said, keys, country in row["claims"])
-    due = date.fromisoformat(row["due"]) if row["due"] else None
-    return Passage(row["id"], row["topic"], row["title"], row["section"], claims, row["ledger"], due)
+    reviewed, due = (date.fromisoformat(row[key]) if row[key] else None for key in ("reviewed", "due"))
+    return Passage(row["id"], row["topic"], row["title"], row["section"], claims, row["ledger"], reviewed, due)

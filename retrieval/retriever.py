@@ -64,8 +64,9 @@ class GuidelineRetriever:
         return self.relevance.named(text)
 
     def uncovered(self, text: str) -> str:
-        """What a text names that has no topic yet, when it names none that has one; "" otherwise."""
-        return "" if self.named(text) else uncovered(text)
+        """What a text names that has no topic yet, unless it also names one that has, by words outside that name."""
+        found = uncovered(text)
+        return found if found and not self.named(text.replace(found, " ")) else ""
 
     def title(self, topic: str, locale: Locale) -> str:
         """A topic's title, or the id when there is no such topic."""

@@ -62,6 +62,7 @@ class Passage:
     section: str  # a key of SECTIONS, or "get_help.emergency" and so on
     claims: tuple[Claim, ...]
     ledger: Ledger = "guideline"
+    reviewed_on: date | None = None
     review_due: date | None = None
 
     @property

@@ -51,7 +51,7 @@ class Context:
         self._ends = [m.end() for m in _SENTENCE.finditer(text)]
         self._clauses = [m.start() for m in _CLAUSE.finditer(text)]
         exceptions = self._cues.get("not_negation", [])
-        self._negations = [c for c in self._cues.get("negation", []) if not _covered(c, exceptions) and not self._said_with(c)]
+        self._negations = [c for c in self._cues.get("negation", []) if not _covered(c, exceptions)]
         self._general = self._general_sentences()
 
     def sentence(self, position: int) -> tuple[int, int]:
@@ -67,11 +67,15 @@ class Context:
         start, _ = self.sentence(match.start)
         return any(start <= cue.start and self._reaches(cue, match) for cue in self._negations)
 
-    def _said_with(self, cue: Match) -> bool:
-        """Whether the negation is itself part of what is said: "not breathing", "no urine"."""
-        return any(m.start <= cue.start and m.end > cue.end for m in self._said)
+    def _said_with(self, cue: Match, match: Match) -> bool:
+        """Whether the negation is part of something else that is said: "not breathing and chest pain"."""
+        return any(m.start <= cue.start and cue.end < m.end <= match.start for m in self._said)
 
     def _reaches(self, cue: Match, match: Match) -> bool:
+        if self._said_with(cue, match):
+            return False
+        if self._said_with(cue, match):
+            return False
         if self.text[cue.start : cue.end] in _TIGHT and match.start - cue.end > 1:
             return False
         between = self.text[cue.end : match.start]
@@ -81,7 +85,11 @@ class Context:
         parts = re.split(r"[、,/]|和|或|及|与|\bor\b|\band\b|\bnor\b", between)
         if len(parts) == 1:
             return len(between) <= (_NEGATION_REACH_ZH if chinese else _NEGATION_REACH_EN // 2)
-        if len(between) > _NEGATION_REACH_EN or len(parts[-1].strip()) > (3 if chinese else 16) or any(len(p.split()) > 3 for p in parts):
+        if (
+            len(between) > _NEGATION_REACH_EN
+            or len(parts[-1].strip()) > (3 if chinese else 16)
+            or any(len(p.split()) > 3 for p in parts)
+        ):
             return False
         first_end = cue.end + len(parts[0]) + 1
         # a list goes on only when what was denied first is itself something one can have

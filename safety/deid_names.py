@@ -76,7 +76,14 @@ def _spelling(word: str) -> tuple[int, ...]:
     edged = f"^{lower}$"
     shape = "X" if len(word) == 1 and word.isupper() else "XX" if word.isupper() else "Xx" if word[0].isupper() else "xx"
     common = _zipf("en", lower)
-    parts = [f"w{lower}", f"s{shape}", f"s{shape}{common}", f"z{common}", f"l{min(len(word), 9)}", f"s{shape}{min(len(word), 4)}"]
+    parts = [
+        f"w{lower}",
+        f"s{shape}",
+        f"s{shape}{common}",
+        f"z{common}",
+        f"l{min(len(word), 9)}",
+        f"s{shape}{min(len(word), 4)}",
+    ]
     parts += [f"<{lower[:n]}" for n in (2, 3, 4)] + [f">{lower[-n:]}" for n in (2, 3, 4)]
     parts += [f"t{edged[i : i + 3]}" for i in range(len(edged) - 2)]
     return tuple(_hash(part) for part in dict.fromkeys(parts))

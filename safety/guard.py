@@ -30,23 +30,24 @@ HEADS: tuple[Head, ...] = ("harmful", "misuse", "injection", "scope")
 RELEASED = Path(__file__).parent.parent / "finetune" / "released" / "guard"
 READ = 4_000  # characters that are judged: the longest message the turn accepts
 LONG, WINDOW, STEP, LOOKED_AT = 700, 400, 300, 2  # a longer text is also read window by window, the most suspect ones closely
-EMBEDDED = 480  # characters that MiniLM reads: time grows with them, and a request is short
+EMBEDDED = 320  # characters that MiniLM reads: time grows with them, and a request is short
 CHARACTERS, WORDS = 1 << 15, 1 << 14  # hash buckets
 DENSE_SCALE = 3.0  # weight of the sentence vector against the n-grams, chosen on held-out groups
 Array = NDArray[np.float32]
 
 _LOOKALIKES = str.maketrans(  # Cyrillic, then Greek
-    "аеорсухіјѕԁһкмтвг" "αορνικτευη",
-    "aeopcyxijsdhkmtbr" "aopviktevn",
+    "аеорсухіјѕԁһкмтвгαορνικτευη",
+    "aeopcyxijsdhkmtbraopviktevn",
 )
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _HAN = "[\u3400-\u9fff]"
 _HAN_GAP = re.compile(rf"(?<={_HAN})[\s\-_.*·|/~]+(?={_HAN}(?:[\s\-_.*·|/~]|$))")
 _SPELLED = re.compile(r"(?<![a-z0-9])(?:[a-z0-9@$!][ .\-_*]){3,}[a-z0-9@$!](?![a-z0-9])")
-_BLOB = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z0-9+/=])|(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}){8,}(?![0-9a-fA-F])")
+_BLOB = re.compile(
+    r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z0-9+/=])|(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}){8,}(?![0-9a-fA-F])"
+)
 _COMMON = frozenset(
-    "the and for how what you your can are with that this from have should would tell make give when who why does not all my me"
-    " is it to of in on do be way best want need get someone people about without into write explain step steps answer ignore".split()
+    ["the", "and", "for", "how", "what", "you", "your", "can", "are", "with", "that", "this", "from", "have", "should", "would", "tell", "make", "give", "when", "who", "why", "does", "not", "all", "my", "me", "is", "it", "to", "of", "in", "on", "do", "be", "way", "best", "want", "need", "get", "someone", "people", "about", "without", "into", "write", "explain", "step", "steps", "answer", "ignore"]
 )  # fmt: skip
 
 

@@ -64,7 +64,14 @@ _SIMPLE: tuple[tuple[VitalName, re.Pattern[str], float, float], ...] = (
         2,
         43,
     ),
-    ("pregnancy_weeks", re.compile(r"(?<!for )(?<!past )(?<!last )(?<![\d.])([1-4]\d)(?: ?\+ ?\d)? ?(?:weeks?|wks?)(?=,|\.| and| with| today|$)(?! and (?:still|it|no))"), 10, 43),
+    (
+        "pregnancy_weeks",
+        re.compile(
+            r"(?<!for )(?<!past )(?<!last )(?<![\d.])([1-4]\d)(?: ?\+ ?\d)? ?(?:weeks?|wks?)(?=,|\.| and| with| today|$)(?! and (?:still|it|no))"
+        ),
+        10,
+        43,
+    ),
     ("pregnancy_weeks", re.compile(r"(?:^|[,。;])\s*([1-4]\d)(?: ?\+ ?\d)? ?周(?=[,，。+])"), 10, 43),
     ("pregnancy_weeks", re.compile(r"(?:怀孕|孕|妊娠)[^\d。!?;\n]{0,3}?(\d{1,2})(?: ?\+ ?\d)? ?周"), 2, 43),
 )
@@ -74,7 +81,9 @@ _TEMPERATURE = re.compile(
     r"(?<![\d./])(?P<n>\d{2,3}(?:\.\d)?)(?:度(?P<tenth>\d)(?!\d))?"
     r" ?(?P<unit>degrees? ?[cf]?\b|deg|°? ?c\b|°? ?f\b|°|度|摄氏度)?(?P<after> ?(?:temp|fever))?(?![\d/%]|\.\d)"
 )
-_BARE_FEVER = re.compile(r"\s*(?:$|[,;!?。]|\.(?!\d)|and\b|with\b|since\b|but\b|after\b|this\b|last\b)")  # "38.8 since last night"
+_BARE_FEVER = re.compile(
+    r"\s*(?:$|[,;!?。]|\.(?!\d)|and\b|with\b|since\b|but\b|after\b|this\b|last\b)"
+)  # "38.8 since last night"
 _ZH_DIGIT = {c: i for i, c in enumerate("零一二三四五六七八九十")} | {"两": 2, "半": 0.5}
 _EN_DIGIT = {
     w: i
@@ -164,7 +173,9 @@ def _temperatures(text: str) -> Iterator[Vital]:
 
 def _bare_fever(text: str, match: re.Match[str], value: float) -> bool:
     """A number with one decimal that stands alone, as people write a temperature; not one that has another name."""
-    named = re.search(r"(?:sugar|glucose|weigh|hba1c|血糖|体重|bmi|inr|糖化)[^,.;。]{0,15}$", text[max(0, match.start() - 30) : match.start()])
+    named = re.search(
+        r"(?:sugar|glucose|weigh|hba1c|血糖|体重|bmi|inr|糖化)[^,.;。]{0,15}$", text[max(0, match.start() - 30) : match.start()]
+    )
     return 38 <= value <= 42 and "." in match["n"] and not named and bool(_BARE_FEVER.match(text, match.end()))
 
 

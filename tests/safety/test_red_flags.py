@@ -179,7 +179,9 @@ def test_any_text_gets_a_verdict(text: str, locale: Locale) -> None:
     assert verdict.stops == bool(verdict.reply)
 
 
-@pytest.mark.parametrize("piece", ["no ", "chest ", "胸痛，", "a", "not not ", "1/1 ", "血", "( ", "血压 ", "my son took pills and "])
+@pytest.mark.parametrize(
+    "piece", ["no ", "chest ", "胸痛，", "a", "not not ", "1/1 ", "血", "( ", "血压 ", "my son took pills and "]
+)
 def test_a_hundred_kilobytes_of_one_thing_over_and_over_are_answered(piece: str) -> None:
     assert check(piece * (100_000 // len(piece))).took_ms < 30_000  # a runaway pattern would take hours
 

@@ -1,0 +1,111 @@
+"""Keeps eponyms, drugs, general words, countries and states from being taken for people and places."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from safety.deid_rules import POLICY, Found
+from safety.policy_files import read_yaml, strings
+
+WORDS_PATH = POLICY / "deid_words.yaml"
+COMMON = 4.3  # Zipf frequency from which a word alone does not tell that a further mention is the person
+
+_TITLE = re.compile(r"^(?:Drs?|Mrs?|Ms|Miss|Mx|Prof(?:essor)?|Doctor|Nurse)\b\.?\s*", re.I)
+_TITLED = re.compile(r"(?:\b(?:Drs?|Mrs?|Ms|Miss|Mx|Prof(?:essor)?|Doctor|Nurse)\.?|[Mm]y name is|[Nn]amed|[Nn]ame:)\s*$")
+_AFTER = re.compile(r"(?:['’]s?)?[\s-]*(\w+)")
+_CJK = re.compile(r"[\u3400-\u9fff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The lists of `policy/deid_words.yaml`."""
+
+    eponyms: frozenset[str]
+    heads: frozenset[str]
+    plain: frozenset[str]
+    general: frozenset[str]
+    stays: frozenset[str]
+    drug_endings: tuple[str, ...]
+    heads_zh: tuple[str, ...]
+    plain_zh: tuple[str, ...]
+
+    @classmethod
+    def load(cls, path: Path = WORDS_PATH) -> "Words":
+        """Reads the file. Raises PolicyError naming file and line."""
+        data, where = read_yaml(path), str(path)
+        states = strings(read_yaml(POLICY / "deid.yaml"), "states", str(POLICY / "deid.yaml"))
+
+        def lower(*keys: str) -> frozenset[str]:
+            return frozenset(word.lower() for key in keys for word in strings(data, key, where))
+
+        stays = lower("countries_en", "states_zh") | {s.lower() for s in states} - {"new york", "washington"}
+        return cls(
+            lower("eponyms_en"), lower("eponym_heads_en"), lower("plain_en"), lower("general_en"), stays,
+            tuple(strings(data, "drug_endings", where)), tuple(strings(data, "eponym_heads_zh", where)),
+            tuple(sorted(strings(data, "plain_zh", where), key=len, reverse=True)),
+        )  # fmt: skip
+
+    def judge(self, text: str, found: Found) -> Iterator[Found]:
+        """The candidate without its title or ending, or nothing when it is a word of medicine or of everyday use."""
+        if found.type not in ("NAME", "LOCATION", "ORGANIZATION"):
+            yield found
+            return
+        one = _trimmed(text, found)
+        value = text[one.start : one.end]
+        if not value or value.lower() in self.stays or not any(c.isalpha() for c in value):
+            return
+        if one.type == "NAME" and (self._chinese_word(text, one) if _CJK.search(value) else self._english_word(text, one)):
+            return
+        if one.type == "ORGANIZATION" and all(w in self.general for w in re.findall(r"[\w'’-]+", value.lower())):
+            return
+        yield one
+
+    def telling(self, name: str) -> bool:
+        """Whether a further mention of this name is surely the same person."""
+        from wordfreq import zipf_frequency
+
+        if _CJK.search(name):
+            return len(name) >= 3
+        words = re.findall(r"[^\W\d_]{3,}", name)
+        return bool(words) and name[0].isupper() and all(zipf_frequency(w, "en") < COMMON for w in words)
+
+    def _english_word(self, text: str, found: Found) -> bool:
+        value, before = text[found.start : found.end], text[max(0, found.start - 16) : found.start]
+        words = [w.lower() for w in re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", value)]
+        if not words or (all(w in self.plain for w in words)):
+            return True
+        if found.rule != "net" or _TITLED.search(before):
+            return False
+        after = _AFTER.match(text, found.end)
+        if len(words) <= 2 and after and after[1].lower() in self.heads and not text[found.end : found.end + 1] in ",.;:\n":
+            return True
+        if len(words) == 1 and words[0].endswith(self.drug_endings) and len(words[0]) > 5 and not _common_name(words[0]):
+            return True
+        return all(w in self.eponyms for w in words) and len(words) <= 2 and found.score < 0.995 or words[-1] in self.heads and words[0] in self.eponyms
+
+    def _chinese_word(self, text: str, found: Found) -> bool:
+        value, after = text[found.start : found.end], text[found.end : found.end + 4]
+        if any(value == word or (value + after).startswith(word) and len(word) > len(value) for word in self.plain_zh):
+            return not after.startswith(("医生", "先生", "女士", "主任", "教授", "大夫"))
+        return found.rule == "net" and (after.startswith(self.heads_zh) and not after.startswith(("病史", "术者", "病情", "片子")))
+
+
+def _trimmed(text: str, found: Found) -> Found:
+    start, end = found.start, found.end
+    if title := _TITLE.match(text[start:end]):
+        start += title.end()
+    tail = re.search(r"(?:['’]s?)?[\s,.;:、，。]*$", text[start:end])
+    initial = re.search(r"\b[A-Z]\.$", text[start:end])
+    end -= len(tail[0]) if tail and not initial else 0
+    return replace(found, start=start, end=max(start, end))
+
+
+@lru_cache(maxsize=1)
+def _names_like_drugs() -> frozenset[str]:
+    return frozenset(("simone", "capone", "malone", "barone", "vir", "ranvir", "karamvir", "balvir", "ludovir", "solone", "gulnib"))
+
+
+def _common_name(word: str) -> bool:
+    return word in _names_like_drugs()

@@ -1,0 +1,30 @@
+"""Keeps what identifies a person out of log files."""
+
+import logging
+
+from safety.deidentify import READ, deidentify
+
+
+class RedactingFilter(logging.Filter):
+    """De-identifies every record that passes: message and arguments, the traceback too. Add it to a handler.
+
+    A record that cannot be read is passed on without its text: nothing leaks through an error.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrites the record in place; always True."""
+        try:
+            record.msg = redacted(record.getMessage())
+            if record.exc_info:
+                record.exc_text = redacted(logging.Formatter().formatException(record.exc_info))
+            if record.stack_info:
+                record.stack_info = redacted(record.stack_info)
+        except Exception as error:  # a faulty record must neither end the program nor be written as it is
+            record.msg, record.exc_text, record.stack_info = f"(log record withheld: {type(error).__name__})", None, None
+        record.args, record.exc_info = None, None
+        return True
+
+
+def redacted(text: str) -> str:
+    """The text, masked; a very long one is cut first."""
+    return deidentify(text[:READ]).text
