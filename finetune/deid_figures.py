@@ -65,7 +65,11 @@ def presidio(folder: Path) -> Iterator[Row]:
         key = presidio_key(row)
         taken[key] += held_out(key)
         if held_out(key) and taken[key] <= 4 and not _STAYS.search(row["masked"]):
-            spans = [(s["start_position"], s["end_position"], _PRESIDIO[s["entity_type"]]) for s in row["spans"] if s["entity_type"] in _PRESIDIO]
+            spans = [
+                (s["start_position"], s["end_position"], _PRESIDIO[s["entity_type"]])
+                for s in row["spans"]
+                if s["entity_type"] in _PRESIDIO
+            ]
             yield "en", row["full_text"], spans
 
 
@@ -74,7 +78,11 @@ def phi(folder: Path) -> Iterator[Row]:
     for row in phi_rows(folder):
         if held_out(phi_group(row)):
             text = row["text"]
-            spans = [(m.start(), m.end(), _PHI.get(i["type"], i["type"])) for i in row["identifiers"] for m in re.finditer(re.escape(i["value"]), text)]
+            spans = [
+                (m.start(), m.end(), _PHI.get(i["type"], i["type"]))
+                for i in row["identifiers"]
+                for m in re.finditer(re.escape(i["value"]), text)
+            ]
             yield "en", text, spans
 
 
@@ -102,6 +110,10 @@ def _judged(text: str, spans: Sequence[Span], entities: Sequence[Entity], errors
             yield kind, 1
         if masked and any(e.type == kind and e.start < end and start < e.end for e in entities):
             yield kind, 2
+        elif errors and masked:
+            print(
+                f"OTHER TYPE {kind} {text[start:end]!r}: {[(e.type, e.rule) for e in entities if e.start < end and start < e.end]}"
+            )
         if errors and not masked:
             print(f"MISSED {kind} {text[start:end]!r} in {text[max(0, start - 40) : end + 30]!r}")
     for entity in entities:
@@ -110,7 +122,9 @@ def _judged(text: str, spans: Sequence[Span], entities: Sequence[Entity], errors
         if right:
             yield entity.type, 4
         elif errors:
-            print(f"IN VAIN {entity.type} {text[entity.start : entity.end]!r} ({entity.rule}, {entity.score}) in {text[max(0, entity.start - 30) : entity.end + 25]!r}")
+            print(
+                f"IN VAIN {entity.type} {text[entity.start : entity.end]!r} ({entity.rule}, {entity.score}) in {text[max(0, entity.start - 30) : entity.end + 25]!r}"
+            )
 
 
 def latency() -> dict[str, float]:
@@ -127,7 +141,10 @@ def latency() -> dict[str, float]:
             deidentify(note)
             taken.append((time.perf_counter() - started) * 1e3)
         taken.sort()
-        out |= {f"{locale}_p50_ms": round(taken[len(taken) // 2], 2), f"{locale}_p95_ms": round(taken[int(len(taken) * 0.95)], 2)}
+        out |= {
+            f"{locale}_p50_ms": round(taken[len(taken) // 2], 2),
+            f"{locale}_p95_ms": round(taken[int(len(taken) * 0.95)], 2),
+        }
     return out
 
 

@@ -58,7 +58,7 @@ def _synonyms(path: Path = KNOWLEDGE / "synonyms.yaml") -> tuple[dict[str, str],
         for row in yaml.safe_load(path.read_text("utf-8")):
             word = FOLDED + row["id"].replace("-", "_")
             folded |= {" ".join(stem(w) for w in _ENGLISH.findall(phrase.lower())): word for phrase in row.get("en") or ()}
-            folded |= dict.fromkeys(row.get("zh") or (), word)
+            folded |= dict.fromkeys((name.lower() for name in row.get("zh") or ()), word)
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise KnowledgeError(f"{path}: expected rows of {{id, en: [...], zh: [...]}}; {error!r}") from error
     words = max((len(p.split()) for p in folded if p.isascii()), default=0)
@@ -82,10 +82,21 @@ def _tokens(text: str) -> list[tuple[str, float]]:
     """The words of a text in reading order with the weight of each, stop words left out, synonyms folded."""
     plain = re.sub(r"(?<=[a-z])['’](?=[a-z])", "", text.lower())
     out: list[tuple[str, float]] = []
-    for run in _RUN.findall(plain):
-        out += _chinese(run) if _HAN.match(run) else _english(_ENGLISH.findall(run))
+    for run in _mixed().split(plain):
+        if run in _synonyms()[0] and not run.isascii() and _ENGLISH.search(run):
+            out.append((_synonyms()[0][run], 0.8))  # 维生素d, 1型糖尿病: names in two scripts, on no frequency list
+            continue
+        for part in _RUN.findall(run):
+            out += _chinese(part) if _HAN.match(part) else _english(_ENGLISH.findall(part))
     stop = _stop_words()
     return [(word, w) for word, w in out if word not in stop]
+
+
+@cache
+def _mixed() -> re.Pattern[str]:
+    """The synonyms that mix Chinese characters with Latin letters or digits, for splitting a text at them."""
+    names = [name for name in _synonyms()[0] if not name.isascii() and _ENGLISH.search(name)]
+    return re.compile("(" + "|".join(map(re.escape, sorted(names, key=len, reverse=True))) + ")") if names else re.compile("(?!)")
 
 
 def _english(words: list[str]) -> list[tuple[str, float]]:

@@ -16,7 +16,7 @@ CARDS_PATH = Path(__file__).parent / "policy" / "cards.yaml"
 TEMPLATES = (
     "call_self", "call_other", "call_danger", "urgent", "attempt_self", "attempt_other", "warm_self", "warm_other", "plan_self",
     "plan_other", "abuse_self", "abuse_other", "others", "helplines", "helpline", "no_helpline", "danger", "danger_one", "ask_self",
-    "ask_other", "ask_abuse", "also_crisis",
+    "ask_other", "ask_abuse", "also_crisis", "helper_stay", "helper_means",
 )  # fmt: skip
 
 
@@ -76,7 +76,10 @@ class Cards:
         emergencies = [rule for rule in rules if rule.kind == "emergency"]
         if first.grade != "attempt" and emergencies:
             out.append(self._say(f"call_{who}", locale, ambulance=lines.ambulance[locale]))
-        out += _meanwhile([first, *emergencies], locale)
+        if other and first.grade in ("ideation", "plan", "attempt"):  # what one who helps can do, not what one does oneself
+            out += [self._say("helper_stay", locale), self._say("helper_means", locale), *_meanwhile(emergencies, locale)]
+        else:
+            out += _meanwhile([first, *emergencies], locale)
         abuse = first.grade == "abuse"
         numbers = lines.crisis
         if abuse:

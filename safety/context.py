@@ -5,8 +5,8 @@ In doubt a phrase is current and asserted: an emergency missed costs more than a
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from typing import Literal
 
 from safety.lexicon import Match
@@ -30,6 +30,7 @@ _DENIED_AFTER = re.compile(
     r"\s?(?:[:=-]|is|was|are)? ?(?:no\b|none|negative|denied|absent|\(-\)|:无|:没有|\(无\))(?! (?:better|idea|longer|relief|help|matter))"
 )
 _FEAR_REACH = 45
+_LONGEST = 120  # characters; no phrase is longer
 _ASKS = re.compile(
     r"\s*(?:and |but |so |also |hi |hello |doctor |,)*(?:what|how|why|is|are|can|does|do|which|when|who|should|will|could|would|where)\b"
 )
@@ -51,7 +52,7 @@ class Context:
         self._ends = [m.end() for m in _SENTENCE.finditer(text)]
         self._clauses = [m.start() for m in _CLAUSE.finditer(text)]
         exceptions = self._cues.get("not_negation", [])
-        self._negations = [c for c in self._cues.get("negation", []) if not _covered(c, exceptions)]
+        self._negations = _uncovered(self._cues.get("negation", []), exceptions)
         self._general = self._general_sentences()
 
     def sentence(self, position: int) -> tuple[int, int]:
@@ -65,11 +66,15 @@ class Context:
         if _DENIED_AFTER.match(self.text, match.end, match.end + 14):
             return True
         start, _ = self.sentence(match.start)
-        return any(start <= cue.start and self._reaches(cue, match) for cue in self._negations)
+        first = bisect_left(self._negations, max(start, match.start - _NEGATION_REACH_EN - 40), key=_start)
+        last = bisect_right(self._negations, match.start, key=_start)
+        return any(self._reaches(cue, match) for cue in self._negations[first:last])
 
     def _said_with(self, cue: Match, match: Match) -> bool:
         """Whether the negation is part of something else that is said: "not breathing and chest pain"."""
-        return any(m.start <= cue.start and cue.end < m.end <= match.start for m in self._said)
+        first = bisect_left(self._said, cue.start - _LONGEST, key=_start)
+        last = bisect_right(self._said, cue.start, key=_start)
+        return any(cue.end < m.end <= match.start for m in self._said[first:last])
 
     def _reaches(self, cue: Match, match: Match) -> bool:
         if self._said_with(cue, match):
@@ -79,7 +84,13 @@ class Context:
         if self.text[cue.start : cue.end] in _TIGHT and match.start - cue.end > 1:
             return False
         between = self.text[cue.end : match.start]
-        if cue.end > match.start or between.startswith(",") or "," in self.text[cue.start : cue.end] or _STOP.search(between):
+        if (
+            cue.end > match.start
+            or len(between) > _NEGATION_REACH_EN
+            or between.startswith(",")
+            or "," in self.text[cue.start : cue.end]
+            or _STOP.search(between)
+        ):
             return False
         chinese = ord(self.text[cue.end - 1]) > 0x2E80
         parts = re.split(r"[、,/]|和|或|及|与|\bor\b|\band\b|\bnor\b", between)
@@ -93,7 +104,7 @@ class Context:
             return False
         first_end = cue.end + len(parts[0]) + 1
         # a list goes on only when what was denied first is itself something one can have
-        had = any(cue.end <= m.start < first_end for m in self._said)
+        had = bisect_left(self._said, cue.end, key=_start) < bisect_left(self._said, first_end, key=_start)
         return had or ("," not in between and len(parts[0].split()) <= 2)
 
     def experiencer(self, match: Match) -> Experiencer:
@@ -101,20 +112,30 @@ class Context:
         start, end = self.sentence(match.start)
         if self._any("family", start, end):
             return "family"
-        for begin, stop in ((start, end), (0, start), (end, len(self.text))):
-            other, own = self._count("other", begin, stop), self._count("self", begin, stop)
-            if other or own:
-                return "other" if other and (not own or begin == start) else "self"
+        for begin, stop in ((start, match.end), (match.end, end), (0, start), (end, len(self.text))):
+            nearest = self._nearest(begin, stop, last=stop <= match.end)
+            if nearest:
+                return nearest
         return "self"
+
+    def _nearest(self, begin: int, stop: int, *, last: bool) -> Experiencer | None:
+        """Whom the last (or first) word for a person between two places means."""
+        other, own = self._within("other", begin, stop), self._within("self", begin, stop)
+        if not other or not own:
+            return "other" if other else "self" if own else None
+        if last:
+            return "other" if other[-1].start >= own[-1].start else "self"
+        return "other" if other[0].start <= own[0].start else "self"
 
     def when(self, match: Match) -> When:
         """Whether it happens now, or is past, imagined or feared, or only asked about."""
         start, end = self.sentence(match.start)
         if (start, end) in self._general:
             return "general"
-        if any(cue.start <= match.start for cue in self._within("hypothetical", start, end)):
+        if self._any("hypothetical", start, match.start + 1):
             return "hypothetical"
-        if any(0 <= match.start - cue.end <= _FEAR_REACH for cue in self._within("fear", start, end)):
+        feared = self._within("fear", max(start, match.start - _FEAR_REACH - _LONGEST), match.start)
+        if any(0 <= match.start - cue.end <= _FEAR_REACH for cue in feared):
             return "hypothetical"
         left, right = self._clause(match, start, end)
         if self._any("past", left, right) and not self._any("now", left, right):
@@ -124,7 +145,8 @@ class Context:
     def _clause(self, match: Match, start: int, end: int) -> tuple[int, int]:
         index = bisect_right(self._clauses, match.start)
         left = max(start, self._clauses[index - 1]) if index else start
-        after = next((c for c in self._clauses[index:] if c >= match.end), end)
+        index = bisect_left(self._clauses, match.end, index)
+        after = self._clauses[index] if index < len(self._clauses) else end
         return left, min(end, after)
 
     def _general_sentences(self) -> set[tuple[int, int]]:
@@ -148,14 +170,27 @@ class Context:
         return bool(_ASKS.match(self.text, start, end)) and not _ASKS_OF_THIS.search(self.text, start, end)
 
     def _within(self, cue: str, start: int, end: int) -> list[Match]:
-        return [match for match in self._cues.get(cue, []) if start <= match.start and match.end <= end]
+        cues = self._cues.get(cue, [])
+        return cues[bisect_left(cues, start, key=_start) : bisect_left(cues, end, key=_start)]
 
     def _any(self, cue: str, start: int, end: int) -> bool:
-        return bool(self._within(cue, start, end))
+        return self._count(cue, start, end) > 0
 
     def _count(self, cue: str, start: int, end: int) -> int:
-        return len(self._within(cue, start, end))
+        cues = self._cues.get(cue, [])
+        return bisect_left(cues, end, key=_start) - bisect_left(cues, start, key=_start)
 
 
-def _covered(match: Match, by: Iterable[Match]) -> bool:
-    return any(other.start <= match.start and match.end <= other.end for other in by)
+def _start(match: Match) -> int:
+    return match.start
+
+
+def _uncovered(matches: Sequence[Match], by: Sequence[Match]) -> list[Match]:
+    """The matches that lie in none of the others; both in text order."""
+    starts = [other.start for other in by]
+    kept = []
+    for match in matches:
+        around = by[bisect_left(starts, match.start - _LONGEST) : bisect_right(starts, match.start)]
+        if not any(match.end <= other.end for other in around):
+            kept.append(match)
+    return kept

@@ -24,9 +24,8 @@ _COUNT_BEFORE = re.compile(
     re.I,
 )
 _UNIT_ENDING = re.compile(r"\d(?:ML|MG|IU|KG|MCG|KM|AM|PM|MM|CM|HZ|USD|RMB)$")
-_SMALL_WORDS = frozenset(
-    "the a an of to in on for and or per my your with from by at down up mg ml days weeks years months hours miles over more".split()
-)
+_SMALL_WORDS = frozenset(re.findall(r"\w+", "the a an of to in on for and or per my your with from by at down up mg ml"))
+_TIMES = frozenset(("days", "weeks", "years", "months", "hours", "miles", "over", "more"))
 _STREETS_IN_SMALL = frozenset(("street", "avenue", "ave", "road", "rd", "lane", "boulevard", "blvd", "st", "drive"))
 
 
@@ -96,14 +95,20 @@ def street(text: str, start: int, end: int) -> bool:
     """Whether the words between number and kind of street are written like a name."""
     words = re.findall(r"[A-Za-z][\w'’.-]*", text[start:end])
     named = [w for w in words[1:] if w[0].isupper()] if words else []
-    small = any(w in _SMALL_WORDS for w in words)
-    return bool(words) and not small and (words[0][0].isupper() and bool(named) or any(w.lower() in _STREETS_IN_SMALL for w in words))
+    small = any(w in _SMALL_WORDS | _TIMES for w in words)
+    return (
+        bool(words)
+        and not small
+        and ((words[0][0].isupper() and bool(named)) or any(w.lower() in _STREETS_IN_SMALL for w in words))
+    )
 
 
 def chinese_address(text: str, start: int, end: int) -> bool:
     """Whether there is a house number or the name of a town with the road."""
     value = text[start:end]
-    return bool(re.search(r"\d|[市区县镇乡村]|[一二三四五六七八九十百]+号", value)) and not re.search(r"[走一思线电网通]路$|[，。、]", value)
+    return bool(re.search(r"\d|[市区县镇乡村]|[一二三四五六七八九十百]+号", value)) and not re.search(
+        r"[走一思线电网通]路$|[，。、]", value
+    )
 
 
 def handle(text: str, start: int, end: int) -> bool:
@@ -124,5 +129,18 @@ def not_measure(text: str, start: int, end: int) -> bool:
 
 CHECKS: dict[str, Check] = {
     check.__name__: check
-    for check in (luhn, chinese_id, iban, vin, ip, year_month_day, day_month, compact_date, street, chinese_address, handle, not_measure)
+    for check in (
+        luhn,
+        chinese_id,
+        iban,
+        vin,
+        ip,
+        year_month_day,
+        day_month,
+        compact_date,
+        street,
+        chinese_address,
+        handle,
+        not_measure,
+    )
 }

@@ -134,7 +134,7 @@ class NameFinder:
         from safetensors import safe_open
 
         with safe_open(path, framework="np") as file:
-            weights: dict[str, Any] = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}
+            weights: dict[str, Any] = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118  (it is no dict)
             floors = json.loads(file.metadata()["floors"])
         weights["embedding"] *= weights.pop("scale")[:, None]
         return cls(weights, floors)
@@ -162,7 +162,7 @@ class NameFinder:
         count = len(hidden)
         near = np.concatenate([padded[:count], hidden, padded[2 * reach : 2 * reach + count]], axis=1)
         mixed = np.maximum(near @ self._weights[f"conv{layer}.weight"] + self._weights[f"conv{layer}.bias"], 0)
-        return mixed if layer == 0 else hidden + mixed
+        return np.asarray(mixed if layer == 0 else hidden + mixed, dtype=np.float32)
 
 
 def decode(found: Sequence[Token], probabilities: Floats, floors: dict[str, float]) -> list[NameSpan]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 from safety.deid_checks import CHECKS, Check
 from safety.policy_files import at, mapping, read_yaml, strings
@@ -19,7 +19,10 @@ LEAST_DIGITS = 4  # of a value behind a label, unless its rule says otherwise
 
 _PART = re.compile(r"<(\w+)>")
 _YEAR = re.compile(r"(?:19|20)\d{2}")
-_NAME_EN = r"(?-i:[A-Z])[\w'’.-]*(?:,? +(?:(?-i:[A-Z])[\w'’.-]*(?!\w*\s*[:#])|van|de|der|den|bin|binti|al|el|la|da|dos|von|y|del)){0,4}"
+_CAPITAL = r"(?-i:[A-Z])[\w'’.-]*+(?!\s*[:#])"
+_LINK = r"(?:(?:van|de|der|den|bin|binti|al|el|la|da|dos|von|y|del) +)*"
+_NAME_EN = f"{_CAPITAL}(?:,? +{_LINK}{_CAPITAL}){{0,4}}"
+_WEAK_NAME_EN = rf"{_CAPITAL}(?:,? +{_LINK}{_CAPITAL}){{1,4}}(?= *(?:[;(|\n]|,(?! *I\b)|\.(?:\s|$)|$))"
 _NAME_ZH = r"[\u3400-\u9fff]{2,12}(?:·[\u3400-\u9fff]{1,8})?(?=[\s,，。;；、(（/|【】]|性别|$)"
 
 
@@ -81,7 +84,9 @@ class Rules:
         rules += _named(mapping(data, "named", where), parts["link"], where)
         for rule in rules:
             if rule.type not in masks:
-                raise PolicyError(f"{where}:1: rule {rule.id!r} has type {rule.type!r}, which masks does not name; add it there")
+                raise PolicyError(
+                    f"{where}:1: rule {rule.id!r} has type {rule.type!r}, which masks does not name; add it there"
+                )
         return cls(tuple(rules), masks)
 
     def find(self, text: str) -> list[Found]:
@@ -93,9 +98,11 @@ def _filled(pattern: str, parts: Mapping[str, str]) -> str:
     return _PART.sub(lambda m: _filled(parts[m[1]], parts) if m[1] in parts else m[0], pattern)
 
 
-def _compiled(source: str, insensitive: bool, where: str, row: Any) -> "regex.Pattern[str]":
+def _compiled(source: str, flags: str, where: str, row: Any) -> "regex.Pattern[str]":
+    # \w is ASCII unless a row asks for `u`: a Chinese character beside a number is no part of it
+    modes = (regex.IGNORECASE if "i" in flags else 0) | (0 if "u" in flags else regex.ASCII)
     try:
-        return regex.compile(source, regex.IGNORECASE if insensitive else 0)
+        return regex.compile(source, modes)
     except regex.error as error:
         raise PolicyError(f"{where}:{at(row)}: rule {row.get('id')!r}: {error}; mend the pattern {source!r}") from error
 
@@ -108,33 +115,32 @@ def _check(row: Mapping[str, Any], where: str) -> Check | None:
 
 
 def _pattern(row: Mapping[str, Any], parts: Mapping[str, str], where: str) -> Rule:
-    pattern = _compiled(_filled(row["pattern"], parts), "i" in row.get("flags", ""), where, row)
+    pattern = _compiled(_filled(row["pattern"], parts), row.get("flags", ""), where, row)
     trim = re.compile(row["trim"]) if "trim" in row else None
     return Rule(row["id"], row["type"], float(row["score"]), pattern, _check(row, where), trim, 0)
 
 
 def _labelled(row: Mapping[str, Any], parts: Mapping[str, str], values: Mapping[str, str], where: str) -> Iterator[Rule]:
     value = f"{parts['link']}(?P<v>{values[row.get('value', 'code')]})"
-    labels = {"en": (r"(?<![A-Za-z])(?:{})(?![a-z])", True), "zh": ("(?:{})", True)}
-    for locale, (form, insensitive) in labels.items():
-        source = form.format("|".join(strings(row, locale, where))) + value
-        pattern = _compiled(source, insensitive, where, row)
+    for locale, form in (("en", r"(?<![A-Za-z])(?:{})(?![a-z])"), ("zh", "(?:{})")):
+        pattern = _compiled(form.format("|".join(strings(row, locale, where))) + value, "i", where, row)
         yield Rule(row["id"], row["type"], LABELLED, pattern, _check(row, where), None, int(row.get("digits", LEAST_DIGITS)))
 
 
 def _named(named: Mapping[str, Any], link: str, where: str) -> list[Rule]:
-    def rule(name: str, source: str, score: float, insensitive: bool = False) -> Rule:
-        return Rule(name, "NAME", score, _compiled(source, insensitive, where, {"id": name}), None, None, 0)
+    def rule(name: str, source: str, score: float, flags: str = "u") -> Rule:
+        return Rule(name, "NAME", score, _compiled(source, flags, where, {"id": name}), None, None, 0)
 
     def either(key: str) -> str:
         return "|".join(strings(named, key, where))
 
     surname = "|".join(sorted(_surnames(named["surnames_zh"]), key=len, reverse=True))
-    label = rf"(?m)(?:^|(?<=[.;,|\t(] ?|\s\s))(?:{either('en')})\s*[:：]\s*(?P<v>(?:(?:Dr|Mr|Mrs|Ms|Prof)\.? )?{_NAME_EN})"
+    label = r"(?m)(?:^|(?<=[.;,|\t(] ?|\s\s))(?:{})\s*[:：]\s*(?P<v>(?:(?:Dr|Mr|Mrs|Ms|Prof)\.? )?{})"
     title = rf"\b(?:{either('titles_en')})\.? +(?P<v>(?-i:[A-Z])[a-zà-öø-ÿ'’]+(?:[- ](?-i:[A-Z])[\w'’]+)*|(?-i:[A-Z])\. ?(?-i:[A-Z])\w+)"
     titled = rf"(?:^|(?<=[^\u3400-\u9fff]|[找请由与和给是]))(?P<v>(?:{surname})[\u3400-\u9fff]{{0,2}}?)(?:{either('titles_zh')})(?![治学院室部科])"
     return [
-        rule("name behind a label", label, 0.9, insensitive=True),
+        rule("name behind a label", label.format(either("en"), _NAME_EN), 0.9, "iu"),
+        rule("name behind a weak label", label.format(either("weak_en"), _WEAK_NAME_EN), 0.9, "iu"),
         rule("name behind a title", title, 0.9),
         rule("姓名后", rf"(?:{either('zh')})\s*[:：]\s*(?P<v>{_NAME_ZH})", 0.9),
         rule("姓氏称谓", titled, 0.8),

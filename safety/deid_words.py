@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 from safety.deid_rules import POLICY, Found
@@ -16,6 +15,8 @@ _TITLE = re.compile(r"^(?:Drs?|Mrs?|Ms|Miss|Mx|Prof(?:essor)?|Doctor|Nurse)\b\.?
 _TITLED = re.compile(r"(?:\b(?:Drs?|Mrs?|Ms|Miss|Mx|Prof(?:essor)?|Doctor|Nurse)\.?|[Mm]y name is|[Nn]amed|[Nn]ame:)\s*$")
 _AFTER = re.compile(r"(?:['’]s?)?[\s-]*(\w+)")
 _CJK = re.compile(r"[\u3400-\u9fff]")
+_TITLES_ZH = ("医生", "先生", "女士", "主任", "教授", "大夫")
+_NOT_HEADS = ("病史", "术者", "病情", "片子")  # these begin like the head of an eponym
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Words:
 
     def judge(self, text: str, found: Found) -> Iterator[Found]:
         """The candidate without its title or ending, or nothing when it is a word of medicine or of everyday use."""
-        if found.type not in ("NAME", "LOCATION", "ORGANIZATION"):
+        if found.type != "NAME" and found.rule != "net":
             yield found
             return
         one = _trimmed(text, found)
@@ -79,17 +80,23 @@ class Words:
         if found.rule != "net" or _TITLED.search(before):
             return False
         after = _AFTER.match(text, found.end)
-        if len(words) <= 2 and after and after[1].lower() in self.heads and not text[found.end : found.end + 1] in ",.;:\n":
+        if (
+            len(words) <= 2
+            and after
+            and after[1].lower() in self.heads
+            and text[found.end : found.end + 1] not in (",", ".", ";", ":", "\n")
+        ):
             return True
-        if len(words) == 1 and words[0].endswith(self.drug_endings) and len(words[0]) > 5 and not _common_name(words[0]):
-            return True
-        return all(w in self.eponyms for w in words) and len(words) <= 2 and found.score < 0.995 or words[-1] in self.heads and words[0] in self.eponyms
+        if len(words) == 1:
+            return words[0] in self.eponyms or (words[0].endswith(self.drug_endings) and len(words[0]) > 5)
+        return words[0] in self.eponyms and (words[-1] in self.heads or words[-1] in self.eponyms)
 
     def _chinese_word(self, text: str, found: Found) -> bool:
         value, after = text[found.start : found.end], text[found.end : found.end + 4]
-        if any(value == word or (value + after).startswith(word) and len(word) > len(value) for word in self.plain_zh):
-            return not after.startswith(("医生", "先生", "女士", "主任", "教授", "大夫"))
-        return found.rule == "net" and (after.startswith(self.heads_zh) and not after.startswith(("病史", "术者", "病情", "片子")))
+        longer = (word for word in self.plain_zh if (value + after).startswith(word) and len(word) >= len(value))
+        if next(longer, None):
+            return not after.startswith(_TITLES_ZH)
+        return found.rule == "net" and after.startswith(self.heads_zh) and not after.startswith(_NOT_HEADS)
 
 
 def _trimmed(text: str, found: Found) -> Found:
@@ -100,12 +107,3 @@ def _trimmed(text: str, found: Found) -> Found:
     initial = re.search(r"\b[A-Z]\.$", text[start:end])
     end -= len(tail[0]) if tail and not initial else 0
     return replace(found, start=start, end=max(start, end))
-
-
-@lru_cache(maxsize=1)
-def _names_like_drugs() -> frozenset[str]:
-    return frozenset(("simone", "capone", "malone", "barone", "vir", "ranvir", "karamvir", "balvir", "ludovir", "solone", "gulnib"))
-
-
-def _common_name(word: str) -> bool:
-    return word in _names_like_drugs()

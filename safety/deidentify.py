@@ -20,7 +20,8 @@ from safety.pseudonyms import Pseudonyms
 Mode = Literal["mask", "pseudonymise"]
 READ = 200_000  # characters: longer texts are refused, they are not cut
 _CJK = re.compile(r"[\u3400-\u9fff]")
-_LETTER = re.compile(r"[^\W_]")
+_SIGN = re.compile(r"[^\W_]")
+_LETTER = re.compile(r"[^\W\d_]")
 _FREE = ("NAME", "LOCATION", "ORGANIZATION")  # types whose spans may be joined with and cut by others
 
 
@@ -69,7 +70,8 @@ def deidentify(
     entities = find(text, known)
     spoken = locale or ("zh" if 3 * len(_CJK.findall(text)) > len(_LETTER.findall(text)) else "en")
     names = pseudonyms if pseudonyms is not None else Pseudonyms()
-    masks, out, last = _parts()[0].masks, [], 0
+    masks, last = _parts()[0].masks, 0
+    out: list[str] = []
     for entity in entities:
         label = masks[entity.type][spoken]
         value = text[entity.start : entity.end]
@@ -118,7 +120,7 @@ def _settle(text: str, found: Iterable[Found]) -> list[Found]:
         over = [t for t in taken if t.start < candidate.end and candidate.start < t.end]
         if not over:
             taken.append(candidate)
-        elif candidate.type in _FREE and all(t.type == candidate.type for t in over):
+        elif candidate.type in _FREE and all(t.type == candidate.type and t.rule != "known" for t in over):
             start, end = min(candidate.start, *(t.start for t in over)), max(candidate.end, *(t.end for t in over))
             taken = [t for t in taken if t not in over] + [replace(over[0], start=start, end=end)]
         elif candidate.type in _FREE:
@@ -131,7 +133,7 @@ def _remains(text: str, candidate: Found, over: Sequence[Found]) -> list[Found]:
     cuts = sorted((t.start, t.end) for t in over)
     starts, ends = [candidate.start, *(end for _, end in cuts)], [*(start for start, _ in cuts), candidate.end]
     pieces = [replace(candidate, start=a, end=b) for a, b in zip(starts, ends, strict=True) if b > a]
-    return [p for p in pieces if len(_LETTER.findall(text[p.start : p.end])) >= 2]
+    return [p for p in pieces if len(_SIGN.findall(text[p.start : p.end])) >= 2]
 
 
 def _joined(text: str, found: Sequence[Found]) -> list[Found]:

@@ -33,6 +33,7 @@ LONG, WINDOW, STEP, LOOKED_AT = 700, 400, 300, 2  # a longer text is also read w
 EMBEDDED = 320  # characters that MiniLM reads: time grows with them, and a request is short
 CHARACTERS, WORDS = 1 << 15, 1 << 14  # hash buckets
 DENSE_SCALE = 3.0  # weight of the sentence vector against the n-grams, chosen on held-out groups
+COMMON = 3.5  # zipf: a word that one in 300,000 words is
 Array = NDArray[np.float32]
 
 _LOOKALIKES = str.maketrans(  # Cyrillic, then Greek
@@ -42,13 +43,10 @@ _LOOKALIKES = str.maketrans(  # Cyrillic, then Greek
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _HAN = "[\u3400-\u9fff]"
 _HAN_GAP = re.compile(rf"(?<={_HAN})[\s\-_.*·|/~]+(?={_HAN}(?:[\s\-_.*·|/~]|$))")
-_SPELLED = re.compile(r"(?<![a-z0-9])(?:[a-z0-9@$!][ .\-_*]){3,}[a-z0-9@$!](?![a-z0-9])")
+_SPELLED = re.compile(r"(?<![a-z0-9])(?:[a-z@$!][ .\-_*]){3,}[a-z@$!](?![a-z0-9])")
 _BLOB = re.compile(
     r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z0-9+/=])|(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}){8,}(?![0-9a-fA-F])"
 )
-_COMMON = frozenset(
-    ["the", "and", "for", "how", "what", "you", "your", "can", "are", "with", "that", "this", "from", "have", "should", "would", "tell", "make", "give", "when", "who", "why", "does", "not", "all", "my", "me", "is", "it", "to", "of", "in", "on", "do", "be", "way", "best", "want", "need", "get", "someone", "people", "about", "without", "into", "write", "explain", "step", "steps", "answer", "ignore"]
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +62,9 @@ class Judgement:
 def readable(text: str) -> str:
     """The text as a person would read it: folded forms, look-alike letters, blobs decoded, spelling tricks undone."""
     plain = _HAN_GAP.sub("", _folded(_BLOB.sub(lambda blob: _decoded(blob[0]), text[: 2 * READ])))[:READ]
-    spelled = _SPELLED.sub(lambda word: re.sub(r"[ .\-_*]", "", word[0]), plain)
-    best = max((plain, spelled, _unleet(plain), _unleet(spelled)), key=_common)
+    best = _unleet(_SPELLED.sub(lambda word: re.sub(r"[ .\-_*]", "", word[0]), plain))
     for other in (codecs.encode(best, "rot13"), best[::-1]):
-        if _common(other) >= 2 and _common(other) > 2 * _common(best):
+        if _known(other) >= 2 and _known(other) > 2 * _known(best):
             best = other
     return re.sub(r"\s+", " ", best).strip()
 
@@ -101,11 +98,23 @@ def _decoded(blob: str) -> str:
 
 
 def _unleet(text: str) -> str:
-    return re.sub(r"\S*[a-z]\S*", lambda word: word[0].translate(_LEET), text)
+    """Digits and signs as the letters they stand for, where that makes a common word: b12 and h1n1 stay."""
+    return re.sub(r"[a-z0-9@$!]*[a-z][a-z0-9@$!]*", lambda word: _letters(word[0]), text)
 
 
-def _common(text: str) -> int:
-    return sum(word in _COMMON for word in re.findall(r"[a-z]+", text))
+def _letters(word: str) -> str:
+    if word.isalpha():
+        return word
+    end = len(word.rstrip("!"))
+    letters = word[:end].translate(_LEET) + word[end:]
+    return letters if _known(letters[:end]) and end > 2 else word
+
+
+def _known(text: str) -> int:
+    """How many words of three letters or more are common English."""
+    from wordfreq import zipf_frequency
+
+    return sum(zipf_frequency(word, "en") >= COMMON for word in re.findall(r"(?<![a-z0-9])[a-z]{3,}(?![a-z0-9])", text)[:200])
 
 
 @cache
@@ -120,13 +129,13 @@ def _vectorisers(locale: Locale) -> tuple[Any, Any]:
         )
     return (
         HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=CHARACTERS, **form),
-        HashingVectorizer(analyzer="word", token_pattern=r"[a-z0-9']+", ngram_range=(1, 2), n_features=WORDS, **form),
+        HashingVectorizer(analyzer="word", ngram_range=(1, 2), n_features=WORDS, **form, **{"token_pattern": r"[a-z0-9']+"}),
     )
 
 
 def ngrams(texts: Sequence[str], locale: Locale) -> Any:
     """Hashed n-grams of readable texts, a sparse matrix of shape (len(texts), CHARACTERS + WORDS)."""
-    from scipy.sparse import hstack
+    from scipy.sparse import hstack  # type: ignore[import-untyped]
 
     return hstack([v.transform(texts) for v in _vectorisers(locale)], format="csr")
 
@@ -244,8 +253,12 @@ class Guard:
     @cached_property
     def _heads(self) -> dict[Locale, Heads]:
         t, thresholds = self._tensors, self._card["thresholds"]
-        parts = ("ngrams", "dense", "bias", "calibration")
-        return {locale: Heads(*(t[f"{locale}.{part}"] for part in parts), thresholds[locale]) for locale in LOCALES}
+        return {
+            locale: Heads(
+                t[f"{locale}.ngrams"], t[f"{locale}.dense"], t[f"{locale}.bias"], t[f"{locale}.calibration"], thresholds[locale]
+            )
+            for locale in LOCALES
+        }
 
     @cached_property
     def _categories(self) -> list[str]:
@@ -269,8 +282,9 @@ def stopped(scores: dict[Head, float], thresholds: dict[str, float]) -> tuple[He
 
 def parts(text: str, locale: Locale) -> list[tuple[Locale, str]]:
     """The text with its language; where both carry words, the English ones once more by themselves."""
-    if not text or not (is_chinese(text) or re.search(_HAN, text)):
+    if not re.search(_HAN, text):
         return [("en", text) if re.search("[a-z]", text) else (locale, text)]
-    english = " ".join(re.findall(r"[a-z0-9' ,.]+", text))
-    both = len(re.findall("[a-z]{2,}", english)) >= 4
-    return [("zh", text), *([("en", english)] if both else [])] if is_chinese(text) else [("en", english), ("zh", text)]
+    english: tuple[Locale, str] = ("en", " ".join(re.findall(r"[a-z0-9' ,.]+", text)))
+    if is_chinese(text):
+        return [("zh", text), *([english] if len(re.findall("[a-z]{2,}", english[1])) >= 4 else [])]
+    return [english, ("zh", "".join(re.findall(f"{_HAN}|[，。？！]", text)))]

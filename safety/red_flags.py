@@ -3,6 +3,7 @@
 Deterministic: the findings of `safety.findings` against the rules of `knowledge/red_flags.yaml`.
 """
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from safety.types import Decision, PatientContext, RailVerdict, Reason
 
 RULES_PATH = Path(__file__).parent.parent / "knowledge" / "red_flags.yaml"
 
+_ME = re.compile(r"\b(?:me|I|i)\b|我(?![爸妈哥弟姐妹家])")
 _NOTHING_KNOWN = PatientContext()
 ADULT = 16.0  # years: from here on a rule for adults applies
 _BANDS = (("newborn_word", 0.0, 0.08), ("baby_word", 0.0, 1.5), ("child_word", 0.0, 17.0))  # words that tell an age, in years
@@ -66,7 +68,7 @@ class RedFlags:
             decision=Decision.ESCALATE if escalate else Decision.ALLOW,
             category=rules[0].kind if rules else "",
             reason=", ".join(rule.id for rule in rules),
-            reply=self.cards.write(rules, locale, findings.about_other, country) if escalate else "",
+            reply=self.cards.write(rules, locale, _about_other(*fired[0], findings), country) if escalate else "",
             reasons=reasons,
             took_ms=(time.perf_counter() - started) * 1000,
         )
@@ -111,6 +113,14 @@ def _audience(rule: Rule, findings: Findings, bands: Sequence[tuple[float, float
         low, high = rule.age_years
         return any(low <= a and b <= high for a, b in bands)
     return True
+
+
+def _about_other(rule: Rule, used: Sequence[str], findings: Findings) -> bool:
+    """Whether the card speaks of "the person": of violence, whoever writes "me" is the one it happens to."""
+    rests_on = [findings.active[name] for name in used if name in findings.active]
+    if rule.grade == "abuse" and any(_ME.search(finding.words) for finding in rests_on):
+        return False
+    return any(finding.experiencer == "other" for finding in rests_on)
 
 
 def _reason(rule: Rule, used: Sequence[str], findings: Findings, locale: Locale) -> Reason:

@@ -7,14 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safety.findings import FINDINGS_PATH, Reader
-from safety.lexicon import compile_phrase
+from safety.phrases import compile_phrase
 from safety.types import PatientContext, PolicyError
 from safety.vitals import ages, vital_test, vitals
 
 READER = Reader.load()
+NOTHING_KNOWN = PatientContext()
 
 
-def active(text: str, patient: PatientContext = PatientContext()) -> set[str]:
+def active(text: str, patient: PatientContext = NOTHING_KNOWN) -> set[str]:
     return set(READER.read(text, patient).active)
 
 
@@ -47,7 +48,7 @@ NOT_NOW = [
     ("What causes chest pain?", "chest_pain_plain", "general"),
     ("can stress cause chest pain?", "chest_pain_plain", "general"),
     ("胸痛有哪些原因", "chest_pain_plain", "general"),
-    ("what should I do if someone has a seizure", "seizure", "hypothetical"),
+    ("what should I do if someone has a seizure", "seizure", "general"),
     ("如果有人抽搐怎么办", "seizure", "hypothetical"),
     ("I had chest pain three years ago", "chest_pain_plain", "past"),
     ("去年胸痛过", "chest_pain_plain", "past"),
@@ -147,7 +148,7 @@ def test_other_numbers_are_no_vital_signs(text: str) -> None:
         ("两岁的孩子", 2),
         ("宝宝才一个月", 1 / 12),
         ("aged 67.", 67),
-        ("i'm 45 and".replace("'", ""), 45),
+        ("im 45 and", 45),
     ],
 )
 def test_ages_are_read_in_years(text: str, years: float) -> None:
@@ -189,7 +190,7 @@ def broken(tmp_path: Path, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("asserted: true", "assertd: true", "unknown keys"),
+        ("    asserted: true", "    assertd: true", "unknown keys"),
         ('vitals: ["temperature >= 38"]', 'vitals: ["temperature over 38"]', "not a test of a vital sign"),
         ('"<belly> ~ <pain>"', '"<bely> ~ <pain>"', "word list <bely>"),
     ],
@@ -210,7 +211,30 @@ def test_any_text_is_read_and_every_offset_lies_in_it(text: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.sampled_from(["no", "not", "chest", "pain", "can't", "breathe", ",", ".", "?", "没有", "胸痛", "不", "and", "or", "but", "i", "my", "39.5", "120/80", "baby"]),
+        st.sampled_from(
+            [
+                "no",
+                "not",
+                "chest",
+                "pain",
+                "can't",
+                "breathe",
+                ",",
+                ".",
+                "?",
+                "没有",
+                "胸痛",
+                "不",
+                "and",
+                "or",
+                "but",
+                "i",
+                "my",
+                "39.5",
+                "120/80",
+                "baby",
+            ]
+        ),
         max_size=60,
     )
 )

@@ -161,6 +161,18 @@ def test_a_friend_at_risk_gets_a_card_for_helpers() -> None:
     assert "the person" in check("my friend says she wants to die").reply
 
 
+def test_whoever_is_hit_is_spoken_to_directly() -> None:
+    assert check("my husband hits me").reply.startswith("I am sorry this is happening to you.")
+
+
+def test_the_writer_is_the_patient_when_a_relative_is_only_mentioned() -> None:
+    assert check("I have chest pain and my wife is worried", country="GB").reply.startswith("Call 999 now.\n")
+
+
+def test_a_helper_is_not_told_to_move_away_from_what_could_hurt_them() -> None:
+    assert "could hurt you" not in check("my friend says she wants to die").reply
+
+
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("country", [None, *Cards.load().helplines])
 def test_every_country_has_a_card_without_gaps(locale: Locale, country: str | None) -> None:
@@ -180,10 +192,23 @@ def test_any_text_gets_a_verdict(text: str, locale: Locale) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["no ", "chest ", "胸痛，", "a", "not not ", "1/1 ", "血", "( ", "血压 ", "my son took pills and "]
+    "piece",
+    [
+        "no ",
+        "chest ",
+        "胸痛，",
+        "no chest pain and the fever ",
+        "a",
+        "not not ",
+        "1/1 ",
+        "血",
+        "( ",
+        "血压 ",
+        "my son took pills and ",
+    ],
 )
 def test_a_hundred_kilobytes_of_one_thing_over_and_over_are_answered(piece: str) -> None:
-    assert check(piece * (100_000 // len(piece))).took_ms < 30_000  # a runaway pattern would take hours
+    assert check(piece * (100_000 // len(piece))).rail == "red_flags"  # a runaway pattern would meet the suite's time limit
 
 
 def edited(tmp_path: Path, old: str, new: str) -> Path:
@@ -197,13 +222,13 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("kind: emergency", "kind: emergencies", "is not one of"),
-        ("audience: any", "audience: everyone", "is not one of"),
+        ("    kind: emergency", "    kind: emergencies", "is not one of"),
+        ("    audience: any", "    audience: everyone", "is not one of"),
         ("all: [not_breathing]", "all: [not_breathin]", "is not in the findings file"),
         ("source: erc-2021", "source: erc-1921", "is not listed under sources"),
         ("meanwhile: [cpr, recovery]", "meanwhile: [pray]", "names of advice"),
         ("id: choking", "id: cardiac-arrest", "is given twice"),
-        ("    audience: any", "    audiense: any", "unknown keys"),
+        ("    audience: any\n", "    audiense: any\n", "unknown keys"),
         ("rules:", "rules: none\nold:", "must be a list of rules"),
         ("reviewed_on: 2026", "reviewed_on: [2026", "not valid YAML"),
     ],
