@@ -64,7 +64,7 @@ def training_texts(folder: Path) -> list[Marked]:
         composer.random.shuffle(plain)
         sentences = [text for text in plain if len(text) > (50 if locale == "en" else 15)]
         for n in range(COMPOSED[locale]):
-            made = composed(composer, locale, frames[locale]) if n % 2 else pieced(composer, locale, sentences)
+            made = composed(composer, locale, frames[locale]) if n % 5 < 2 else pieced(composer, locale, sentences)
             rows.append(worn(composer, locale, made))
         for text in plain[: PLAIN[locale]]:
             rows.append(named(composer, locale, text) if composer.random.random() < 0.3 else titled(text))
@@ -88,7 +88,7 @@ def composed(composer: Composer, locale: str, frames: Sequence[str]) -> Marked:
     """One to three filled frames after one another."""
     text, spans = "", list[tuple[int, int, str]]()
     for _ in range(composer.random.choice((1, 1, 2, 3))):
-        more, marks = composer.frame(locale, composer.random.choice(frames))
+        more, marks = composer.frame(locale, blurred(composer, composer.random.choice(frames)))
         if text:
             text += composer.random.choice(("\n", " ", " ") if locale == "en" else ("\n", "", "。"))
         spans += [(start + len(text), end + len(text), kind) for start, end, kind in marks]
@@ -96,12 +96,24 @@ def composed(composer: Composer, locale: str, frames: Sequence[str]) -> Marked:
     return text, spans
 
 
+def blurred(composer: Composer, template: str) -> str:
+    """The frame, or a part of it with some words missing: the net must not learn frames by heart."""
+    chance = composer.random.random()
+    if chance < 0.3:
+        return template
+    units = re.findall(r"\{\w+\}|[^\W\d_\u3400-\u9fff]+|.|\n", template)
+    start = composer.random.randrange(len(units)) // 2 if chance < 0.6 else 0
+    end = len(units) - (composer.random.randrange(len(units)) // 2 if chance > 0.5 else 0)
+    kept = [u for u in units[start:end] if u[0] == "{" or not u.isalpha() or composer.random.random() > 0.12]
+    return "".join(kept)
+
+
 def pieced(composer: Composer, locale: str, plain: Sequence[str]) -> Marked:
     """A name between pieces that often stand beside one, put into a public text at random."""
     pick = composer.random.choice
     kind = pick(("NAME", "NAME", "NAME", "LOCATION", "ORGANIZATION"))
     pieces = composer.lists.frames["pieces"][locale][kind]
-    slot = {"NAME": pick("NNNGGFI"), "LOCATION": "L", "ORGANIZATION": "O"}[kind]
+    slot = {"NAME": pick("NNNGGFII"), "LOCATION": "L", "ORGANIZATION": "O"}[kind]
     middle, spans = composer.frame(locale, f"{pick(pieces['before'])}{{{slot}}}{pick(pieces['after'])}")
     words = re.split(r"(?<=[\s，。,.;；])" if locale == "en" or pick((True, False)) else "", pick(plain)[:200])
     cut = composer.random.randint(0, len(words))
@@ -237,7 +249,7 @@ def _packed(chosen: list[Example], longest: int, chooser: np.random.Generator) -
     full = counts.ravel()
     firsts[(np.cumsum(full) - full)[full > 0]] = True  # the word itself
     # whole tokens are hidden too: a fifth of the texts is read with few neighbours
-    hidden = chooser.random((len(chosen), longest)) < chooser.choice((0.04, 0.04, 0.1, 0.1, 0.45), (len(chosen), 1))
+    hidden = chooser.random((len(chosen), longest)) < chooser.choice((0.05, 0.1, 0.1, 0.3, 0.5), (len(chosen), 1))
     keep = (chooser.random(len(flat)) >= np.where(firsts, 0.4, 0.1)) & ~hidden.ravel()[owner]
     kept = np.bincount(owner[keep], minlength=counts.size)
     roots = (1 / np.sqrt(np.maximum(kept, 1))).astype(np.float32)

@@ -25,10 +25,10 @@ WEIGHTS = {"own": 4.0, "policy": 4.0, "medsafetybench": 3.0, "jailbreakbench-goa
 PATIENTS = ("healthsearchqa", "kqa", "medquad", "huatuo", "toyhom", "cmedic", "cmedqq")
 STRENGTH = 3.0  # inverse of the L2 penalty
 ALLOWED: dict[str, tuple[Head, dict[str, float]]] = {  # threshold: head, and the share of each kind of safe text it may stop
-    "harmful": ("harmful", {"patient": 0.004, "benign": 0.05}),
-    "misuse": ("misuse", {"patient": 0.004, "benign": 0.05}),
-    "injection": ("injection", {"patient": 0.001, "benign": 0.05, "document": 0.01}),
-    "scope": ("scope", {"patient": 0.005, "benign": 0.03}),
+    "harmful": ("harmful", {"patient": 0.006, "benign": 0.08}),
+    "misuse": ("misuse", {"patient": 0.004, "benign": 0.06}),
+    "injection": ("injection", {"patient": 0.002, "benign": 0.05}),
+    "scope": ("scope", {"patient": 0.005, "benign": 0.05}),
     "sure": ("harmful", {"out_of_scope": 0.03}),
 }
 Array = NDArray[np.float32]
@@ -105,7 +105,7 @@ def fitted(rows: Sequence[Row], features: Features, used: Sequence[bool], heads:
     for head in heads:
         mine = [n for n, row in enumerate(rows) if used[n] and head in row.labels]
         weights = [WEIGHTS.get(rows[n].source, 1.0) for n in mine]
-        model = LogisticRegression(C=STRENGTH, max_iter=200, random_state=SEED)
+        model = LogisticRegression(C=STRENGTH, max_iter=60, tol=1e-3, random_state=SEED)
         out.append(model.fit(features.matrix[mine], [rows[n].labels[head] for n in mine], sample_weight=weights))
     return out
 
@@ -172,7 +172,7 @@ def categories(rows: Sequence[Row], features: Features) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     mine = [n for n, row in enumerate(rows) if row.kind == "harmful" and row.category]
-    return LogisticRegression(C=STRENGTH, max_iter=200).fit(features.matrix[mine], [rows[n].category for n in mine])
+    return LogisticRegression(C=STRENGTH, max_iter=40, tol=1e-3).fit(features.matrix[mine], [rows[n].category for n in mine])
 
 
 def save(out: Path, tensors: dict[str, Array], card: dict[str, Any]) -> None:

@@ -55,7 +55,7 @@ def opened() -> GuidelineRetriever:
 def table(retriever: GuidelineRetriever, row: Row, locale: Locale) -> tuple[list[Any], NDArray[np.float64]]:
     """The candidate claims (with their passages) of a question and their features."""
     without = row.get("without", "")
-    asked = retriever.relevance.read(row["text"])
+    asked = retriever.relevance.read(row["text"], locale)
     asked = replace(asked, named=asked.named - {without})
     candidates, bm25 = retriever.candidates(asked, locale)
     bm25 = [i for i in bm25 if i.partition("/")[0] != without]

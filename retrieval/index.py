@@ -12,10 +12,10 @@ import numpy as np
 from retrieval.chunk import passages
 from retrieval.embed import Embedder
 from retrieval.lexical import LexicalIndex
-from retrieval.relevance import Relevance, Vectors
+from retrieval.relevance import Relevance, Vectors, both_terms
 from retrieval.retriever import GuidelineRetriever
 from retrieval.store import VectorStore
-from retrieval.text import KNOWLEDGE, teach_words, terms
+from retrieval.text import KNOWLEDGE, teach_words
 from retrieval.topics import Topic, load_topics
 from retrieval.types import IndexMissing, Passage
 
@@ -105,7 +105,7 @@ def _vectors(place: IndexPlace, found: Sequence[Passage]) -> Vectors:
 
 def _vocabulary(topic: Topic) -> frozenset[str]:
     claims = (claim for section in topic.sections.values() for claim in section)
-    return frozenset(word for claim in claims for text in claim.text.values() for word in terms(text))
+    return frozenset(word for claim in claims for text in claim.text.values() for word in both_terms(text))
 
 
 def _write_state(place: IndexPlace, embedder: Embedder, topics: Sequence[Topic], count: int) -> None:

@@ -75,7 +75,7 @@ class Relevance:
         weights: Path = WEIGHTS,
     ) -> None:
         self._embedder, self._vectors = embedder, vectors
-        self._own = {t: frozenset(w for n in c.values() for x in n for w in terms(x)) for t, c in names.items()}
+        self._own = {t: frozenset(w for n in c.values() for x in n for w in both_terms(x)) for t, c in names.items()}
         self._known = {topic: words | self._own.get(topic, frozenset()) for topic, words in vocabulary.items()}
         self._all = frozenset().union(*self._known.values())
         self._names = {topic: _pattern(called) for topic, called in names.items()}
@@ -88,10 +88,11 @@ class Relevance:
         spans = {topic: m.group() for topic, pattern in self._names.items() if (m := pattern.search(text))}
         return frozenset(t for t, n in spans.items() if not any(n != other and n in other for other in spans.values()))
 
-    def read(self, question: str) -> Asked:
-        """The question with its spelling mended."""
-        text = self._speller.mend(question)
-        return Asked(text, weighted_terms(text), weighted_terms(without_cues(text)), asked_sections(text), self.named(text))
+    def read(self, question: str, locale: Locale) -> Asked:
+        """The question with its spelling mended. Synonyms count in Chinese only: in English the vectors know them better."""
+        text, fold = self._speller.mend(question), _fold(locale)
+        subject = weighted_terms(without_cues(text), fold)
+        return Asked(text, weighted_terms(text, fold), subject, asked_sections(text), self.named(text))
 
     def rank(self, asked: Asked, candidates: Sequence[Passage], bm25: Sequence[str], locale: Locale) -> list[Ranked]:
         """Every claim of the candidates, the likeliest answer first. `bm25` has passage ids, best first."""
@@ -121,7 +122,7 @@ class Relevance:
         passages = {passage.id: self._of_passage(asked, passage, locale) for _, passage in claims}
         rows = []
         for (claim, passage), cosine in zip(claims, cosines, strict=True):
-            held = _claim_terms(claim.say(locale))
+            held = _claim_terms(claim.say(locale), _fold(locale))
             own = self._own.get(passage.topic, frozenset())
             section = passage.section in asked.sections
             rows.append([
@@ -147,14 +148,23 @@ class Relevance:
 
     def _of_passage(self, asked: Asked, passage: Passage, locale: Locale) -> tuple[float, float]:
         own = self._own.get(passage.topic, frozenset())
-        held = own.union(*(_claim_terms(claim.say(locale)) for claim in passage.claims))
+        held = own.union(*(_claim_terms(claim.say(locale), _fold(locale)) for claim in passage.claims))
         strange = [w for t, w in asked.subject.items() if t not in held and not t[0].isdigit()]
         return _share(asked.subject, held), max(strange, default=0.0)
 
 
 @lru_cache(maxsize=20_000)
-def _claim_terms(text: str) -> frozenset[str]:
-    return frozenset(terms(text))
+def _claim_terms(text: str, fold: bool) -> frozenset[str]:
+    return frozenset(terms(text, fold))
+
+
+def _fold(locale: Locale) -> bool:
+    return locale == "zh"
+
+
+def both_terms(text: str) -> frozenset[str]:
+    """The terms of a text with and without synonyms folded."""
+    return frozenset(terms(text)) | frozenset(terms(text, False))
 
 
 def _share(words: Mapping[str, float], held: Container[str]) -> float:

@@ -79,7 +79,7 @@ class GuidelineRetriever:
     def _ranked(self, question: str, locale: Locale, clinician: bool) -> list[Ranked]:
         if self.uncovered(question):
             return []
-        asked = self.relevance.read(question)
+        asked = self.relevance.read(question, locale)
         candidates, bm25 = self.candidates(asked, locale)
         return self.relevance.rank(asked, [p for p in candidates if clinician or p.section != "clinician"], bm25, locale)
 

@@ -16,6 +16,7 @@ _RUN = re.compile(r"[\u3400-\u9fff]+|[^\u3400-\u9fff]+")
 _ENGLISH = re.compile(r"[a-z][a-z0-9]*|\d+(?:[.,]\d+)*")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 FOLDED = "x_"  # marks a word that stands for a group of synonyms
+_NO_SYNONYMS: tuple[dict[str, str], int, int] = ({}, 0, 0)
 SENTENCE_END = re.compile(r"(?<=[。！？])|(?<=[.!?])\s+(?=[A-Z\"'(\u3400-\u9fff])|\n+")
 
 
@@ -78,16 +79,16 @@ def stem(word: str) -> str:
     return str(_stemmer().stemWord(word))
 
 
-def _tokens(text: str) -> list[tuple[str, float]]:
-    """The words of a text in reading order with the weight of each, stop words left out, synonyms folded."""
+def _tokens(text: str, fold: bool) -> list[tuple[str, float]]:
+    """The words of a text in reading order with the weight of each, stop words left out; `fold` folds synonyms."""
     plain = re.sub(r"(?<=[a-z])['’](?=[a-z])", "", text.lower())
     out: list[tuple[str, float]] = []
-    for run in _mixed().split(plain):
-        if run in _synonyms()[0] and not run.isascii() and _ENGLISH.search(run):
+    for run in _mixed().split(plain) if fold else [plain]:
+        if fold and run in _synonyms()[0] and not run.isascii() and _ENGLISH.search(run):
             out.append((_synonyms()[0][run], 0.8))  # 维生素d, 1型糖尿病: names in two scripts, on no frequency list
             continue
         for part in _RUN.findall(run):
-            out += _chinese(part) if _HAN.match(part) else _english(_ENGLISH.findall(part))
+            out += _chinese(part, fold) if _HAN.match(part) else _english(_ENGLISH.findall(part), fold)
     stop = _stop_words()
     return [(word, w) for word, w in out if word not in stop]
 
@@ -96,12 +97,14 @@ def _tokens(text: str) -> list[tuple[str, float]]:
 def _mixed() -> re.Pattern[str]:
     """The synonyms that mix Chinese characters with Latin letters or digits, for splitting a text at them."""
     names = [name for name in _synonyms()[0] if not name.isascii() and _ENGLISH.search(name)]
-    return re.compile("(" + "|".join(map(re.escape, sorted(names, key=len, reverse=True))) + ")") if names else re.compile("(?!)")
+    return (
+        re.compile("(" + "|".join(map(re.escape, sorted(names, key=len, reverse=True))) + ")") if names else re.compile("(?!)")
+    )
 
 
-def _english(words: list[str]) -> list[tuple[str, float]]:
+def _english(words: list[str], fold: bool) -> list[tuple[str, float]]:
     """Stems; the longest phrase that is a synonym becomes its folded word."""
-    folded, most, _ = _synonyms()
+    folded, most, _ = _synonyms() if fold else _NO_SYNONYMS
     stems = [stem(word) if word[0].isalpha() else word for word in words]
     out: list[tuple[str, float]] = []
     at = 0
@@ -116,9 +119,9 @@ def _english(words: list[str]) -> list[tuple[str, float]]:
     return out
 
 
-def _chinese(run: str) -> list[tuple[str, float]]:
+def _chinese(run: str, fold: bool) -> list[tuple[str, float]]:
     """Words; the longest stretch that is a synonym becomes its folded word, the rest is segmented."""
-    folded, _, most = _synonyms()
+    folded, _, most = _synonyms() if fold else _NO_SYNONYMS
     out: list[tuple[str, float]] = []
     at = start = 0
     while at < len(run):
@@ -137,16 +140,16 @@ def _segmented(run: str) -> list[tuple[str, float]]:
 
 
 @lru_cache(maxsize=8_192)
-def terms(text: str) -> tuple[str, ...]:
+def terms(text: str, fold: bool = True) -> tuple[str, ...]:
     """The search terms of a text in reading order: English stems, Chinese words, numbers, folded synonyms."""
-    return tuple(word for word, _ in _tokens(text))
+    return tuple(word for word, _ in _tokens(text, fold))
 
 
 @lru_cache(maxsize=8_192)
-def weighted_terms(text: str) -> dict[str, float]:
+def weighted_terms(text: str, fold: bool = False) -> dict[str, float]:
     """The terms of a text, each with how much it says about the subject (0..1)."""
     out: dict[str, float] = {}
-    for word, value in _tokens(text):
+    for word, value in _tokens(text, fold):
         out[word] = max(out.get(word, 0.0), value)
     return out
 

@@ -23,6 +23,8 @@ KINDS = ("NAME", "LOCATION", "ORGANIZATION")
 TAGS = ("O", *(f"{part}-{kind}" for kind in KINDS for part in "BI"))  # of each kind: first token, further tokens
 DILATIONS = (1, 2, 4, 1)  # of the convolutions, three tokens wide each
 
+BESIDE = 0.5  # share of the floor that a token needs beside one that reached it
+
 _CJK = "\u3400-\u4dbf\u4e00-\u9fff"
 _TOKEN = re.compile(rf"[{_CJK}]|[^\W\d_{_CJK}]+|\d+|\n|[^\w\s]|_")
 _IS_CJK = re.compile(f"[{_CJK}]")
@@ -42,7 +44,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class NameSpan:
-    """What the net takes for a name; `score` is the least probability of its tokens, 0 to 1."""
+    """What the net takes for a name; `score` is the greatest probability of its tokens, 0 to 1."""
 
     start: int
     end: int
@@ -75,7 +77,7 @@ def _spelling(word: str) -> tuple[int, ...]:
     lower = word.lower()
     edged = f"^{lower}$"
     shape = "X" if len(word) == 1 and word.isupper() else "XX" if word.isupper() else "Xx" if word[0].isupper() else "xx"
-    common = _zipf("en", lower)
+    common = zipf("en", lower)
     parts = [
         f"w{lower}",
         f"s{shape}",
@@ -106,14 +108,14 @@ def _covering(found: Sequence[Token]) -> list[list[int]]:
     for run in re.finditer(f"[{_CJK}]{{2,}}", "".join(t.text if len(t.text) == 1 else " " for t in found)):
         for start in range(*run.span()):
             for length in range(2, min(_LONGEST, run.end() - start) + 1):
-                common = _zipf("zh", "".join(t.text for t in found[start : start + length]))
+                common = zipf("zh", "".join(t.text for t in found[start : start + length]))
                 for place in range(length if common else 0):
                     words[start + place].append(_hash(f"k{length}{place}{common}"))
     return words
 
 
 @lru_cache(maxsize=100_000)
-def _zipf(language: str, word: str) -> int:
+def zipf(language: str, word: str) -> int:
     """How common a word is on the Zipf scale of `wordfreq`: 0 unknown, 1 rare, 7 the commonest."""
     from wordfreq import get_frequency_dict
 
@@ -166,18 +168,35 @@ class NameFinder:
 
 
 def decode(found: Sequence[Token], probabilities: Floats, floors: dict[str, float]) -> list[NameSpan]:
-    """Joins tokens to spans. A token belongs to its likeliest kind where that is at least `floors[kind]` likely."""
+    """Joins tokens to spans. A token belongs to its likeliest kind where that is at least `floors[kind]` likely.
+
+    Beside such a token a part of the floor will do: the end of a name is often less sure than its beginning.
+    """
     spans: list[NameSpan] = []
     last = -2
-    for i, row in enumerate(probabilities):
-        either = [float(row[1 + 2 * k] + row[2 + 2 * k]) for k in range(len(KINDS))]
-        k = int(np.argmax(either))
-        if either[k] < floors[KINDS[k]]:
+    either = probabilities[:, 1::2] + probabilities[:, 2::2]  # (tokens, kinds)
+    chosen = _chosen(either, np.array([floors[kind] for kind in KINDS], dtype=np.float32))
+    for i, k in enumerate(chosen):
+        if k < 0:
             continue
-        begins = row[1 + 2 * k] > row[2 + 2 * k] or last != i - 1 or spans[-1].kind != KINDS[k]
-        if begins:
-            spans.append(NameSpan(found[i].start, found[i].end, KINDS[k], either[k]))
+        score, row = float(either[i, k]), probabilities[i]
+        if row[1 + 2 * k] > row[2 + 2 * k] or last != i - 1 or spans[-1].kind != KINDS[k]:
+            spans.append(NameSpan(found[i].start, found[i].end, KINDS[k], score))
         else:
-            spans[-1] = NameSpan(spans[-1].start, found[i].end, KINDS[k], min(either[k], spans[-1].score))
+            spans[-1] = NameSpan(spans[-1].start, found[i].end, KINDS[k], max(score, spans[-1].score))
         last = i
     return spans
+
+
+def _chosen(either: Floats, floors: Floats) -> list[int]:
+    """For every token the place of its kind in KINDS, or -1."""
+    best = either.argmax(1)
+    score = either[np.arange(len(best)), best]
+    sure = [int(k) if s >= floors[k] else -1 for k, s in zip(best, score, strict=True)]
+    for order in (range(1, len(sure)), range(len(sure) - 2, -1, -1)):
+        step = -1 if order.step > 0 else 1
+        for i in order:
+            k = sure[i + step]
+            if sure[i] < 0 <= k and either[i, k] >= BESIDE * floors[k]:
+                sure[i] = k
+    return sure

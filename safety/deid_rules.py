@@ -17,12 +17,15 @@ RULES_PATH = POLICY / "deid.yaml"
 LABELLED = 0.96  # score of a value behind a label
 LEAST_DIGITS = 4  # of a value behind a label, unless its rule says otherwise
 
+_CJK = re.compile(r"[\u3400-\u9fff]")
 _PART = re.compile(r"<(\w+)>")
 _YEAR = re.compile(r"(?:19|20)\d{2}")
 _CAPITAL = r"(?-i:[A-Z])[\w'’.-]*+(?!\s*[:#])"
 _LINK = r"(?:(?:van|de|der|den|bin|binti|al|el|la|da|dos|von|y|del) +)*"
 _NAME_EN = f"{_CAPITAL}(?:,? +{_LINK}{_CAPITAL}){{0,4}}"
-_WEAK_NAME_EN = rf"{_CAPITAL}(?:,? +{_LINK}{_CAPITAL}){{1,4}}(?= *(?:[;(|\n]|,(?! *I\b)|\.(?:\s|$)|$))"
+_PLAIN_CAPITAL = r"(?-i:[A-Z](?:\.|[\w'’-]+))(?!\s*[:#])"
+_WEAK_NAME_EN = rf"{_PLAIN_CAPITAL}(?:,? +{_LINK}{_PLAIN_CAPITAL}){{1,4}}(?= *(?:[;(|\n]|,(?! *I\b)|\.(?:\s|$)|$))"
+_INITIALS = r"(?<![\w.])(?P<v>(?:[A-Z]\. ?){1,2}[A-Z][a-zà-öø-ÿ'’]{2,}(?:-[A-Z][\w'’]+)?)(?!\w)"
 _NAME_ZH = r"[\u3400-\u9fff]{2,12}(?:·[\u3400-\u9fff]{1,8})?(?=[\s,，。;；、(（/|【】]|性别|$)"
 
 
@@ -48,6 +51,7 @@ class Rule:
     check: Check | None
     trim: "re.Pattern[str] | None"
     digits: int
+    chinese: bool = False  # its label is Chinese
 
     def find(self, text: str) -> Iterator[Found]:
         """Every value in the text that passes the check."""
@@ -91,7 +95,8 @@ class Rules:
 
     def find(self, text: str) -> list[Found]:
         """All candidates; they may overlap."""
-        return [found for rule in self.rules for found in rule.find(text)]
+        chinese = _CJK.search(text) is not None
+        return [found for rule in self.rules if chinese or not rule.chinese for found in rule.find(text)]
 
 
 def _filled(pattern: str, parts: Mapping[str, str]) -> str:
@@ -117,14 +122,25 @@ def _check(row: Mapping[str, Any], where: str) -> Check | None:
 def _pattern(row: Mapping[str, Any], parts: Mapping[str, str], where: str) -> Rule:
     pattern = _compiled(_filled(row["pattern"], parts), row.get("flags", ""), where, row)
     trim = re.compile(row["trim"]) if "trim" in row else None
-    return Rule(row["id"], row["type"], float(row["score"]), pattern, _check(row, where), trim, 0)
+    return Rule(
+        row["id"], row["type"], float(row["score"]), pattern, _check(row, where), trim, 0, row["id"].startswith("chinese")
+    )
 
 
 def _labelled(row: Mapping[str, Any], parts: Mapping[str, str], values: Mapping[str, str], where: str) -> Iterator[Rule]:
     value = f"{parts['link']}(?P<v>{values[row.get('value', 'code')]})"
     for locale, form in (("en", r"(?<![A-Za-z])(?:{})(?![a-z])"), ("zh", "(?:{})")):
         pattern = _compiled(form.format("|".join(strings(row, locale, where))) + value, "i", where, row)
-        yield Rule(row["id"], row["type"], LABELLED, pattern, _check(row, where), None, int(row.get("digits", LEAST_DIGITS)))
+        yield Rule(
+            row["id"],
+            row["type"],
+            LABELLED,
+            pattern,
+            _check(row, where),
+            None,
+            int(row.get("digits", LEAST_DIGITS)),
+            locale == "zh",
+        )
 
 
 def _named(named: Mapping[str, Any], link: str, where: str) -> list[Rule]:
@@ -142,6 +158,7 @@ def _named(named: Mapping[str, Any], link: str, where: str) -> list[Rule]:
         rule("name behind a label", label.format(either("en"), _NAME_EN), 0.9, "iu"),
         rule("name behind a weak label", label.format(either("weak_en"), _WEAK_NAME_EN), 0.9, "iu"),
         rule("name behind a title", title, 0.9),
+        rule("initials and name", _INITIALS, 0.75),
         rule("姓名后", rf"(?:{either('zh')})\s*[:：]\s*(?P<v>{_NAME_ZH})", 0.9),
         rule("姓氏称谓", titled, 0.8),
     ]

@@ -19,6 +19,7 @@ from safety.pseudonyms import Pseudonyms
 
 Mode = Literal["mask", "pseudonymise"]
 READ = 200_000  # characters: longer texts are refused, they are not cut
+SURE = 0.9  # score from which a name is looked for in the rest of the text
 _CJK = re.compile(r"[\u3400-\u9fff]")
 _SIGN = re.compile(r"[^\W_]")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -88,7 +89,8 @@ def find(text: str, known: Iterable[str] = ()) -> tuple[Entity, ...]:
     kept = [one for candidate in found for one in words.judge(text, candidate)]
     kept += _mentions(text, known, 0.99, "known")
     settled = _settle(text, kept)
-    again = [text[f.start : f.end] for f in settled if f.type == "NAME" and words.telling(text[f.start : f.end])]
+    sure = (text[f.start : f.end] for f in settled if f.type == "NAME" and f.score >= SURE)
+    again = [name for name in sure if words.telling(name)]
     settled = _settle(text, [*settled, *(f for f in _mentions(text, again, 0.7, "again") if _exact(text, f, again))])
     return tuple(Entity(f.start, f.end, f.type, f.score, f.rule) for f in settled)
 
@@ -132,7 +134,10 @@ def _remains(text: str, candidate: Found, over: Sequence[Found]) -> list[Found]:
     """What is left of free text where others cover a part of it."""
     cuts = sorted((t.start, t.end) for t in over)
     starts, ends = [candidate.start, *(end for _, end in cuts)], [*(start for start, _ in cuts), candidate.end]
-    pieces = [replace(candidate, start=a, end=b) for a, b in zip(starts, ends, strict=True) if b > a]
+    spans = [
+        (a + len(text[a:b]) - len(text[a:b].lstrip()), a + len(text[a:b].rstrip())) for a, b in zip(starts, ends, strict=True)
+    ]
+    pieces = [replace(candidate, start=a, end=b) for a, b in spans if b > a]
     return [p for p in pieces if len(_SIGN.findall(text[p.start : p.end])) >= 2]
 
 
