@@ -23,7 +23,7 @@ from safety.deid_names import BUCKETS, DILATIONS, KINDS, TAGS, WEIGHTS, NameFind
 WIDTH, HIDDEN = 36, 96
 COMPOSED = {"en": 46_000, "zh": 46_000}  # texts
 PLAIN = {"en": 17_000, "zh": 17_000}
-EPOCHS, BATCH, RATE = 3, 256, 4e-3
+EPOCHS, BATCH, RATE = 4, 256, 4e-3
 LONGEST = 120  # tokens of a training text
 Example = tuple[list[tuple[int, ...]], NDArray[np.int64]]
 
@@ -40,24 +40,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the public data sets")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--everything", action="store_true", help="train on what is held out too, with the floors of --out")
     asked = parser.parse_args()
     started = time.perf_counter()
-    rows = training_texts(asked.data)
+    rows = training_texts(asked.data, asked.everything)
     examples = [encode(row) for row in rows]
     print(f"{len(rows)} texts, {sum(len(e[1]) for e in examples)} tokens, {time.perf_counter() - started:.0f} s", flush=True)
     weights = train(examples)
-    checked = held_out_texts(asked.data)
-    save(weights, dict.fromkeys(KINDS, 0.5), asked.out)
-    floors = choose_floors(NameFinder.load(asked.out), checked)
+    if asked.everything:
+        floors = NameFinder.load(asked.out).floors
+    else:
+        save(weights, dict.fromkeys(KINDS, 0.5), asked.out)
+        floors = choose_floors(NameFinder.load(asked.out), held_out_texts(asked.data))
     save(weights, floors, asked.out)
     print(json.dumps({"floors": floors, "took_s": round(time.perf_counter() - started)}), flush=True)
 
 
-def training_texts(folder: Path) -> list[Marked]:
-    """Composed and public texts, shuffled; none from a held-out frame or name."""
-    composer = Composer(read_lists(lambda name: not held_out(name)), seed=1)
-    frames = {locale: [f for f in composer.lists.frames[locale] if not held_out(f)] for locale in ("en", "zh")}
-    frames["en"] += templates(folder)
+def training_texts(folder: Path, everything: bool = False) -> list[Marked]:
+    """Composed and public texts, shuffled; none from a held-out frame or name unless `everything`."""
+    composer = Composer(read_lists(lambda name: everything or not held_out(name)), seed=1)
+    frames = {locale: [f for f in composer.lists.frames[locale] if everything or not held_out(f)] for locale in ("en", "zh")}
+    frames["en"] += templates(folder, everything)
     rows: list[Marked] = []
     for locale, sources in (("en", english), ("zh", chinese)):
         plain = list(sources(folder))
@@ -67,7 +70,7 @@ def training_texts(folder: Path) -> list[Marked]:
             made = composed(composer, locale, frames[locale]) if n % 5 < 2 else pieced(composer, locale, sentences)
             rows.append(worn(composer, locale, made))
         for text in plain[: PLAIN[locale]]:
-            rows.append(named(composer, locale, text) if composer.random.random() < 0.3 else titled(text))
+            rows.append(named(composer, locale, text) if composer.random.random() < 0.5 else titled(text))
     composer.random.shuffle(rows)
     return rows
 
@@ -114,10 +117,12 @@ def pieced(composer: Composer, locale: str, plain: Sequence[str]) -> Marked:
     kind = pick(("NAME", "NAME", "NAME", "LOCATION", "ORGANIZATION"))
     pieces = composer.lists.frames["pieces"][locale][kind]
     slot = {"NAME": pick("NNNGGFII"), "LOCATION": "L", "ORGANIZATION": "O"}[kind]
-    middle, spans = composer.frame(locale, f"{pick(pieces['before'])}{{{slot}}}{pick(pieces['after'])}")
+    # half of the time the public text itself stands beside the name
+    sides = [pick(pieces[side]) if pick((True, False)) else "" for side in ("before", "after")]
+    middle, spans = composer.frame(locale, f"{sides[0]}{{{slot}}}{sides[1]}")
     words = re.split(r"(?<=[\s，。,.;；])" if locale == "en" or pick((True, False)) else "", pick(plain)[:200])
     cut = composer.random.randint(0, len(words))
-    before, after = "".join(words[:cut]) if pick((0, 1, 1)) else "", "".join(words[cut:]) if pick((0, 1, 1)) else ""
+    before, after = "".join(words[:cut]) if pick((0, 1, 1, 1)) else "", "".join(words[cut:]) if pick((0, 1, 1, 1)) else ""
     glue = " " if locale == "en" and after and after[0].isalnum() else ""
     before += " " if locale == "en" and before and not before[-1].isspace() else ""
     moved = [(start + len(before), end + len(before), kind) for start, end, kind in spans]

@@ -27,8 +27,8 @@ STRENGTH = 3.0  # inverse of the L2 penalty
 ALLOWED: dict[str, tuple[Head, dict[str, float]]] = {  # threshold: head, and the share of each kind of safe text it may stop
     "harmful": ("harmful", {"patient": 0.006, "benign": 0.08}),
     "misuse": ("misuse", {"patient": 0.004, "benign": 0.06}),
-    "injection": ("injection", {"patient": 0.002, "benign": 0.05}),
-    "scope": ("scope", {"patient": 0.005, "benign": 0.05}),
+    "injection": ("injection", {"patient": 0.005, "benign": 0.08}),
+    "scope": ("scope", {"patient": 0.006, "benign": 0.06}),
     "sure": ("harmful", {"out_of_scope": 0.03}),
 }
 Array = NDArray[np.float32]
@@ -105,7 +105,7 @@ def fitted(rows: Sequence[Row], features: Features, used: Sequence[bool], heads:
     for head in heads:
         mine = [n for n, row in enumerate(rows) if used[n] and head in row.labels]
         weights = [WEIGHTS.get(rows[n].source, 1.0) for n in mine]
-        model = LogisticRegression(C=STRENGTH, max_iter=60, tol=1e-3, random_state=SEED)
+        model = LogisticRegression(C=STRENGTH, max_iter=200, random_state=SEED)
         out.append(model.fit(features.matrix[mine], [rows[n].labels[head] for n in mine], sample_weight=weights))
     return out
 
@@ -180,6 +180,7 @@ def save(out: Path, tensors: dict[str, Array], card: dict[str, Any]) -> None:
 
     out.mkdir(parents=True, exist_ok=True)
     save_file({name: t.astype(np.float16) for name, t in tensors.items()}, out / "guard.safetensors")
+    (out / "guard.safetensors").chmod(0o644)  # the library writes it for its owner only
     (out / "guard.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

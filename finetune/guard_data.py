@@ -147,9 +147,9 @@ def documents(rows: Sequence[Row]) -> Iterator[Row]:
     for locale in LOCALES:
         texts = [r.text for r in rows if r.locale == locale and r.kind == "patient"]
         hidden = [r for r in rows if r.locale == locale and r.kind == "injection" and r.source == "own" and len(r.text) < 250]
-        for number in range(300):
-            body = " ".join(rng.sample(texts, rng.randint(3, 12)))
-            if number % 3:
+        for number in range(400):
+            body = " ".join(rng.sample(texts, 4))[: rng.randint(80, 380)]  # what a window of a document holds
+            if number % 2:
                 yield Row(body, locale, "documents", f"document-{number}", {**SAFE, "scope": 0}, "document")
                 continue
             row, at = rng.choice(hidden), rng.randint(0, len(body))

@@ -128,7 +128,7 @@ class NameFinder:
 
     def __init__(self, weights: dict[str, Floats], floors: dict[str, float]) -> None:
         self._weights = weights
-        self._floors = floors
+        self.floors = floors
 
     @classmethod
     def load(cls, path: Path = WEIGHTS) -> "NameFinder":
@@ -144,7 +144,7 @@ class NameFinder:
     def find(self, text: str) -> list[NameSpan]:
         """The names in a text, in order, not overlapping."""
         found = tokens(text)
-        return decode(found, self.probabilities(found), self._floors) if found else []
+        return decode(found, self.probabilities(found), self.floors) if found else []
 
     def probabilities(self, found: Sequence[Token]) -> Floats:
         """Of every tag for every token: shape (tokens, len(TAGS)), rows sum to 1."""

@@ -154,7 +154,11 @@ def _named(named: Mapping[str, Any], link: str, where: str) -> list[Rule]:
     label = r"(?m)(?:^|(?<=[.;,|\t(] ?|\s\s))(?:{})\s*[:：]\s*(?P<v>(?:(?:Dr|Mr|Mrs|Ms|Prof)\.? )?{})"
     title = rf"\b(?:{either('titles_en')})\.? +(?P<v>(?-i:[A-Z])[a-zà-öø-ÿ'’]+(?:[- ](?-i:[A-Z])[\w'’]+)*|(?-i:[A-Z])\. ?(?-i:[A-Z])\w+)"
     titled = rf"(?:^|(?<=[^\u3400-\u9fff]|[找请由与和给是]))(?P<v>(?:{surname})[\u3400-\u9fff]{{0,2}}?)(?:{either('titles_zh')})(?![治学院室部科])"
+    given = r"[^\W\da-zA-Z今昨日月年前后时天上下的了在是有]"
+    clear = "|".join(s for s in surname.split("|") if s not in named["everyday_surnames_zh"])
+    cued = rf"(?:{either('cued_zh')})(?P<v>(?:{clear}){given}{{1,2}})(?={named['after_zh']})"
     return [
+        rule("姓氏提示", cued, 0.75),
         rule("name behind a label", label.format(either("en"), _NAME_EN), 0.9, "iu"),
         rule("name behind a weak label", label.format(either("weak_en"), _WEAK_NAME_EN), 0.9, "iu"),
         rule("name behind a title", title, 0.9),

@@ -21,6 +21,7 @@ _LEADING = re.compile(r"[\s,.;:、，。()（）-]*")
 _WORD_BEFORE = re.compile(r"(?:(?:[^\W\d_\u3400-\u9fff]+[-'’]|(?<![^\W\d_])[A-Z]\. ?)*)$")
 _WORD_AFTER = re.compile(r"(?:[-'’](?!s\b)[^\W\d_\u3400-\u9fff]{2,})*")
 _CJK = re.compile(r"[\u3400-\u9fff]")
+_UNSURE = ("net", "姓氏提示")
 _TITLES_ZH = ("医生", "先生", "女士", "主任", "教授", "大夫")
 _HONOURED = re.compile(
     "医生|先生|女士|主任|教授|大夫|小姐|护士|阿姨|叔叔|老师|同志|医师|院长|奶奶|爷爷|大[爷妈]|某|[X×*]|氏|总|工|哥|姐|太太|师傅|博士|同学"
@@ -71,7 +72,7 @@ class Words:
             return
         if one.type == "NAME" and (self._chinese_word(text, one) if _CJK.search(value) else self._english_word(text, one)):
             return
-        if one.rule == "net" and one.type != "NAME" and len(value) < 2:
+        if one.rule == "net" and one.type != "NAME" and (len(value) < 2 or value.lower() in self.plain | self.eponyms):
             return
         if one.type == "ORGANIZATION" and (
             value in self.general_zh or all(w in self.general for w in re.findall(r"[\w'’-]+", value.lower()))
@@ -112,9 +113,11 @@ class Words:
         if len(value) == 1 and found.rule == "net" and not (_NEAR_ZH.search(text[: found.start]) or _HONOURED.match(after)):
             return True
         longer = (word for word in self.plain_zh if (value + after).startswith(word) and len(word) >= len(value))
-        if next(longer, None) or (found.rule == "net" and zipf("zh", value) >= COMMON_ZH and not _CALLED_ZH.search(text[: found.start])):
+        if next(longer, None) or (
+            found.rule == "net" and zipf("zh", value) >= COMMON_ZH and not _CALLED_ZH.search(text[: found.start])
+        ):
             return not after.startswith(_TITLES_ZH)
-        return found.rule == "net" and after.startswith(self.heads_zh) and not after.startswith(_NOT_HEADS)
+        return found.rule in _UNSURE and after.startswith(self.heads_zh) and not after.startswith(_NOT_HEADS)
 
 
 def _trimmed(text: str, found: Found) -> Found:

@@ -88,7 +88,8 @@ def find(text: str, known: Iterable[str] = ()) -> tuple[Entity, ...]:
     found += [Found(s.start, s.end, s.kind, round(s.score, 3), "net") for s in names.find(text)]
     kept = [one for candidate in found for one in words.judge(text, candidate)]
     kept += _mentions(text, known, 0.99, "known")
-    settled = _settle(text, kept)
+    # what a number cut off from a name is judged anew: "Claim number" is left of "Claim number 4471"
+    settled = [one for candidate in _settle(text, kept) for one in words.judge(text, candidate)]
     sure = (text[f.start : f.end] for f in settled if f.type == "NAME" and f.score >= SURE)
     again = [name for name in sure if words.telling(name)]
     settled = _settle(text, [*settled, *(f for f in _mentions(text, again, 0.7, "again") if _exact(text, f, again))])

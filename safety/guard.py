@@ -29,7 +29,7 @@ Head = Literal["harmful", "misuse", "injection", "scope"]
 HEADS: tuple[Head, ...] = ("harmful", "misuse", "injection", "scope")
 RELEASED = Path(__file__).parent.parent / "finetune" / "released" / "guard"
 READ = 4_000  # characters that are judged: the longest message the turn accepts
-LONG, WINDOW, STEP, LOOKED_AT = 700, 400, 300, 2  # a longer text is also read window by window, the most suspect ones closely
+LONG, SENTENCE, LOOKED_AT = 160, 240, 2  # a longer text is read sentence by sentence too, the most suspect ones closely
 EMBEDDED = 320  # characters that MiniLM reads: time grows with them, and a request is short
 CHARACTERS, WORDS = 1 << 15, 1 << 14  # hash buckets
 DENSE_SCALE = 3.0  # weight of the sentence vector against the n-grams, chosen on held-out groups
@@ -219,13 +219,13 @@ class Guard:
         return Judgement(scores, stopped(scores, heads.thresholds), category, nearest)
 
     def _suspect(self, text: str, locale: Locale) -> list[str]:
-        """The stretches of a long text that look most like an injection by their n-grams alone."""
+        """The sentences of a longer text that look most like an injection by their n-grams alone."""
         if len(text) <= LONG:
             return []
-        windows = [text[at : at + WINDOW] for at in range(0, len(text) - WINDOW + STEP, STEP)]
+        found = [piece for sentence in re.split(r"(?<=[.!?;:])\s|(?<=[。！？；：])", text) for piece in wrapped(sentence)]
         row = self._heads[locale].ngrams[HEADS.index("injection")]
-        order = np.argsort(-np.asarray(ngrams(windows, locale) @ row))
-        return [windows[n] for n in order[:LOOKED_AT]]
+        order = np.argsort(-np.asarray(ngrams(found, locale) @ row))
+        return [found[n] for n in order[:LOOKED_AT]]
 
     @cached_property
     def _minilm(self) -> Embedder:
@@ -278,6 +278,11 @@ def stopped(scores: dict[Head, float], thresholds: dict[str, float]) -> tuple[He
     outside = scores["scope"] >= thresholds["scope"]
     limits = {**thresholds, **({"harmful": thresholds["sure"], "misuse": thresholds["sure"]} if outside else {})}
     return tuple(head for head in HEADS if scores[head] >= limits[head])
+
+
+def wrapped(sentence: str) -> list[str]:
+    """Pieces of at most SENTENCE characters."""
+    return [sentence[at : at + SENTENCE] for at in range(0, max(1, len(sentence)), SENTENCE)]
 
 
 def parts(text: str, locale: Locale) -> list[tuple[Locale, str]]:

@@ -1,9 +1,10 @@
 """Input and output rails: NeMo Guardrails in process, every rail one of our own actions, no LLM call.
 
 NeMo decides in which order the flows run and whether the turn stops; the actions here read the rules of
-`safety/policy/rails.yaml`. A rail that raises, is missing, or answers nothing counts as a stop.
+`safety/policy/rails.yaml` and, of what a person wrote, the trained heads of `safety/guard.py`. A rail that raises, is missing, or answers nothing counts as a stop.
 """
 
+import asyncio
 import logging
 import os
 import re
@@ -12,12 +13,13 @@ import unicodedata
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import uuid4
 
 import yaml
 
 from retrieval.types import Locale
+from safety.guard import Guard, Head, Judgement, readable
 from safety.replies import POLICY, reply
 from safety.types import Decision, PolicyError, RailVerdict
 
@@ -25,6 +27,11 @@ Direction = Literal["input", "output"]
 RAILS: dict[Direction, dict[str, str]] = {  # action -> rule set in rails.yaml
     "input": {"check_harmful": "harmful", "check_injection": "injection", "check_scope": "scope"},
     "output": {"check_certainty": "certainty", "check_harmful_output": "harmful"},
+}
+HEADS_OF: dict[str, tuple[Head, ...]] = {  # rule set -> the trained heads that join it on the way in
+    "harmful": ("harmful", "misuse"),
+    "injection": ("injection",),
+    "scope": ("scope",),
 }
 READ = 4_000  # characters that the patterns read: the longest message the turn accepts
 
@@ -63,16 +70,41 @@ def normalise(text: str) -> str:
     return re.sub(r"\s+", " ", visible.replace("’", "'")).lower()[:READ]
 
 
+def forms(text: str) -> list[str]:
+    """What the patterns read: the text as it was written and, where it hides something, as a person would read it."""
+    return list(dict.fromkeys([normalise(text), normalise(readable(text))]))
+
+
+def learned(rail: str, judged: Judgement, locale: Locale) -> RailVerdict:
+    """The verdict of the heads that join a rule set; `reason` names head, score and the nearest example of the policy."""
+    head = next((head for head in HEADS_OF[rail] if head in judged.stops), None)
+    if head is None:
+        return RailVerdict(rail, Decision.ALLOW)
+    category = {"misuse": "professional_misuse", "harmful": judged.category}.get(head, head)
+    reason = f"head {head} {judged.scores[head]:.3f}, nearest example {judged.nearest!r}"
+    return RailVerdict(rail, Decision.STOP, category, reason, reply(category, locale))
+
+
+class Judge(Protocol):
+    """What `safety.guard.Guard` does."""
+
+    def judge(self, text: str, locale: Locale) -> Judgement:
+        """Scores and stops of one text; any exception is a fault and stops the turn."""
+        ...
+
+
 class NemoRails:
     """All rails of one direction in one call; safe for concurrent turns."""
 
-    def __init__(self, rules: dict[str, list[Rule]] | None = None) -> None:
+    def __init__(self, rules: dict[str, list[Rule]] | None = None, guard: Judge | None = None) -> None:
         os.environ.update(NEMO_GUARDRAILS_NO_USAGE_STATS="1", DO_NOT_TRACK="1")
         # NeMo's messages carry what people wrote; what a rail decided is in our own record.
         logging.getLogger("nemoguardrails").setLevel(logging.CRITICAL)
         from nemoguardrails import LLMRails, RailsConfig
 
         self._rules = rules or load_rules()
+        self._guard: Judge = guard or Guard()
+        self._judged: dict[str, Judgement] = {}
         colang, config = (POLICY / "rails.co").read_text("utf-8"), (POLICY / "config.yml").read_text("utf-8")
         self._engine: Any = LLMRails(RailsConfig.from_content(colang_content=colang, yaml_content=config))
         self._found: dict[str, list[RailVerdict]] = {}
@@ -81,21 +113,24 @@ class NemoRails:
                 self._engine.register_action(self._action(rail), action)
 
     async def check(self, direction: Direction, text: str, locale: Locale) -> RailVerdict:
-        """The first rail that stops, or ALLOW. Never raises for any text: a fault is a stop."""
+        """The first rule that stops, else the first head, or ALLOW. Never raises for any text: a fault is a stop."""
         started, call = time.perf_counter(), uuid4().hex
         self._found[call] = []
         try:
-            verdict = await self._ask(direction, call, normalise(text), locale)
+            if direction == "input":
+                self._judged[call] = await asyncio.to_thread(self._guard.judge, text, locale)
+            verdict = await self._ask(direction, call, text, locale)
         except Exception as error:  # the engine's own faults are many kinds; each of them must stop the turn
             verdict = self._fault(direction, locale, f"rails failed: {error!r}")
         finally:
             self._found.pop(call, None)
+            self._judged.pop(call, None)
         return replace(verdict, took_ms=(time.perf_counter() - started) * 1e3)
 
     async def _ask(self, direction: Direction, call: str, text: str, locale: Locale) -> RailVerdict:
         # The text goes through the context: as a parameter, a user's "$name" would be resolved as a variable.
         messages = [
-            {"role": "context", "content": {"said": text, "call": call, "locale": locale}},
+            {"role": "context", "content": {"said": forms(text), "call": call, "locale": locale}},
             {"role": "user", "content": "-"},
         ]
         if direction == "output":
@@ -104,9 +139,9 @@ class NemoRails:
         options = {"rails": [direction], "log": {"activated_rails": True}}
         result = await self._engine.generate_async(messages=messages, state={}, options=options)
         found = self._found[call]
-        stopped = next((verdict for verdict in found if verdict.stops), None)
-        if stopped:
-            return stopped
+        stopped = [verdict for verdict in found if verdict.stops]
+        if stopped:  # a rule that names the matter exactly goes before a head that suspects another
+            return next((verdict for verdict in stopped if verdict.reason.startswith("rule")), stopped[0])
         if any(rail.stop for rail in result.log.activated_rails) or len(found) < len(RAILS[direction]):
             return self._fault(direction, locale, f"only {len(found)} of {len(RAILS[direction])} rails answered")
         return RailVerdict(f"rails.{direction}", Decision.ALLOW)
@@ -116,11 +151,18 @@ class NemoRails:
 
         async def act(context: dict[str, Any] | None = None) -> Any:
             asked = context or {}
-            verdict = self._judge(rail, asked["said"], asked["locale"])
+            verdict = self._decide(rail, asked["said"], asked["call"], asked["locale"])
             self._found[asked["call"]].append(verdict)
             return RailOutcome.block(reason=verdict.reason) if verdict.stops else RailOutcome.allow()
 
         return act
+
+    def _decide(self, rail: str, said: list[str], call: str, locale: Locale) -> RailVerdict:
+        """The rules speak first: what they say needs no explaining. Then the heads, which only hear what a person wrote."""
+        verdicts = [self._judge(rail, text, locale) for text in said]
+        ruled = next((verdict for verdict in verdicts if verdict.stops), verdicts[0])
+        judged = self._judged.get(call)
+        return ruled if ruled.stops or judged is None else learned(rail, judged, locale)
 
     def _judge(self, rail: str, text: str, locale: Locale) -> RailVerdict:
         for rule in self._rules[rail]:
