@@ -10,6 +10,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -85,9 +86,10 @@ def _cities() -> list[str]:
 
 
 def _zh_places() -> list[str]:
-    import jieba
-
-    rows = [line.split() for line in Path(jieba.__file__).with_name("dict.txt").read_text("utf-8").splitlines()]
+    package = find_spec("jieba")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("jieba is missing; install requirements.lock")
+    rows = [line.split() for line in Path(package.origin).with_name("dict.txt").read_text("utf-8").splitlines()]
     ending = re.compile(r".[市区县州镇乡村]$|..[市区县州旗镇乡村]$")
     return [word for word, _, tag in rows if tag == "ns" and 2 <= len(word) <= 5 and (ending.search(word) or len(word) == 2)]
 

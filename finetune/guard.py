@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 from finetune.guard_data import SEED, Row, documents, own, policy, public
 from retrieval.embed import Embedder, MiniLM
 from retrieval.types import LOCALES, Locale
-from safety.guard import CHARACTERS, DENSE_SCALE, HEADS, RELEASED, WORDS, Head, embedded, ngrams, readable, stopped
+from safety.guard import CHARACTERS, HEADS, RELEASED, WORDS, Head, embedded, ngrams, readable, stopped
 
 WEIGHTS = {"own": 4.0, "policy": 4.0, "medsafetybench": 3.0, "jailbreakbench-goals": 3.0, "cvalues": 2.0, "dangerousqa": 2.0}
-PATIENTS = ("healthsearchqa", "kqa", "medquad", "huatuo", "toyhom", "cmedic", "cmedqq")
-STRENGTH = 3.0  # inverse of the L2 penalty
+STRENGTH = 1.0  # inverse of the L2 penalty
+NGRAM_SCALE, DENSE_SCALE = 3.0, 2.0  # of the n-grams and of the sentence vector, the best of eleven tried
 ALLOWED: dict[str, tuple[Head, dict[str, float]]] = {  # threshold: head, and the share of each kind of safe text it may stop
     "harmful": ("harmful", {"patient": 0.006, "benign": 0.08}),
-    "misuse": ("misuse", {"patient": 0.004, "benign": 0.06}),
-    "injection": ("injection", {"patient": 0.005, "benign": 0.08}),
+    "misuse": ("misuse", {"patient": 0.004, "benign": 0.07}),
+    "injection": ("injection", {"patient": 0.003, "benign": 0.02, "document": 0.03}),
     "scope": ("scope", {"patient": 0.006, "benign": 0.06}),
-    "sure": ("harmful", {"out_of_scope": 0.03}),
+    "sure": ("harmful", {"out_of_scope": 0.02}),
 }
 Array = NDArray[np.float32]
 
@@ -80,7 +80,9 @@ class Features:
         for at in tqdm(range(0, len(order), 256), desc=f"{locale} vectors", file=sys.stderr):
             batch = order[at : at + 256]
             vectors[batch] = embedded(embedder, [texts[n] for n in batch], locale)
-        return cls(hstack([ngrams(texts, locale), csr_matrix(vectors * DENSE_SCALE)], format="csr", dtype=np.float32))
+        return cls(
+            hstack([ngrams(texts, locale) * NGRAM_SCALE, csr_matrix(vectors * DENSE_SCALE)], format="csr", dtype=np.float32)
+        )
 
     def logits(self, heads: Sequence[Any]) -> Array:
         return np.stack([head.decision_function(self.matrix) for head in heads], 1).astype(np.float32)
@@ -159,11 +161,16 @@ def wilson(hits: int, n: int) -> str:
 
 
 def packed(locale: Locale, heads: Sequence[Any], kinds: Any, calibration: Array) -> dict[str, Array]:
-    """The tensors of one language; the scale of the sentence vector is folded into its weights."""
+    """The tensors of one language; the scales are folded into the weights."""
     weights = np.concatenate([*(head.coef_ for head in heads), kinds.coef_])
     bias = np.concatenate([*(head.intercept_ for head in heads), kinds.intercept_])
     at = CHARACTERS + WORDS
-    tensors = {"ngrams": weights[:, :at], "dense": weights[:, at:] * DENSE_SCALE, "bias": bias, "calibration": calibration}
+    tensors = {
+        "ngrams": weights[:, :at] * NGRAM_SCALE,
+        "dense": weights[:, at:] * DENSE_SCALE,
+        "bias": bias,
+        "calibration": calibration,
+    }
     return {f"{locale}.{name}": np.ascontiguousarray(t) for name, t in tensors.items()}
 
 

@@ -164,6 +164,8 @@ def weight(word: str, locale: Locale) -> float:
 
     if word[0].isdigit():
         return 0.1
+    if locale == "zh":
+        _jieba()  # wordfreq segments with it too: this keeps it from logging
     return min(1.0, max(0.0, (6.0 - float(zipf_frequency(word, locale, wordlist="small"))) / 4.0))
 
 

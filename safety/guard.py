@@ -32,7 +32,6 @@ READ = 4_000  # characters that are judged: the longest message the turn accepts
 LONG, SENTENCE, LOOKED_AT = 160, 240, 2  # a longer text is read sentence by sentence too, the most suspect ones closely
 EMBEDDED = 320  # characters that MiniLM reads: time grows with them, and a request is short
 CHARACTERS, WORDS = 1 << 15, 1 << 14  # hash buckets
-DENSE_SCALE = 3.0  # weight of the sentence vector against the n-grams, chosen on held-out groups
 COMMON = 3.5  # zipf: a word that one in 300,000 words is
 Array = NDArray[np.float32]
 

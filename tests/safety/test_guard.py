@@ -121,7 +121,7 @@ def test_questions_about_health_pass(guard: Guard, text: str, locale: Locale) ->
     assert guard.judge(text, locale).stops == ()
 
 
-@pytest.mark.parametrize(("text", "locale"), [("Which gearbox suits my van?", "en"), ("面包车用什么变速箱好", "zh")])
+@pytest.mark.parametrize(("text", "locale"), [("How do I change the oil of my car?", "en"), ("面包车用什么变速箱好", "zh")])
 def test_what_is_not_about_health_is_outside_and_not_called_harmful(guard: Guard, text: str, locale: Locale) -> None:
     assert guard.judge(text, locale).stops == ("scope",)
 
