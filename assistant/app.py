@@ -5,7 +5,9 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from starlette.exceptions import HTTPException
 from assistant import wire
 from assistant.chat import Connection
 from assistant.models import LocalChat, ServedChat
+from assistant.ports import ChatModel
 from assistant.settings import Settings
 from assistant.store import SqlStore
 from assistant.turn import Deps, run_turn
@@ -28,7 +31,10 @@ from retrieval.embed import MiniLM
 from retrieval.index import IndexPlace, build, fresh, open_index
 from retrieval.store import ChromaStore
 from retrieval.types import Locale, RetrievalError
+from safety.deidentify import deidentify
 from safety.grounding import best_support
+from safety.guard import Guard
+from safety.pseudonyms import Pseudonyms
 from safety.rails import NemoRails
 from safety.red_flags import RedFlags
 from safety.types import PatientContext
@@ -45,20 +51,37 @@ HEADERS = {
 
 
 def build_deps(settings: Settings, progress: Callable[[Any], Any] = iter) -> Deps:
-    """Every adapter, chosen by the settings; builds the index when it is missing or stale."""
-    place = IndexPlace(settings.data_dir / "index")
-    chroma = settings.chroma_url
-    vectors = ChromaStore.server(chroma) if chroma else ChromaStore.embedded(place.folder / "chroma")
-    embedder = MiniLM()
-    if not fresh(place, vectors, embedder):
-        build(place, vectors, embedder, progress)
+    """Every adapter, chosen by the settings; builds the index when it is missing or stale. Loads side by side."""
+    place, chroma, url = IndexPlace(settings.data_dir / "index"), settings.chroma_url, settings.database_url
+    with ThreadPoolExecutor(4) as pool:
+        chat = pool.submit(_model, settings)
+        flags = pool.submit(RedFlags.load)
+        embedder = MiniLM()
+        rails = pool.submit(NemoRails, guard=Guard(embedder))
+        vectors = ChromaStore.server(chroma) if chroma else ChromaStore.embedded(place.folder / "chroma")
+        if not fresh(place, vectors, embedder):
+            build(place, vectors, embedder, progress)
+        retriever = open_index(place, vectors, embedder)
+        store = SqlStore(url) if url else SqlStore.sqlite(settings.data_dir / "doctor.sqlite3")
+        return Deps(chat.result(), retriever, flags.result(), rails.result(), store)
+
+
+def _model(settings: Settings) -> ChatModel:
     if settings.llm_url:
-        model: Any = ServedChat(settings.llm_url, settings.llm_model, settings.llm_api_key.get_secret_value())
-    else:
-        model = LocalChat()
-    url = settings.database_url
-    store = SqlStore(url) if url else SqlStore.sqlite(settings.data_dir / "doctor.sqlite3")
-    return Deps(model, open_index(place, vectors, embedder), RedFlags.load(), NemoRails(), store)
+        return ServedChat(settings.llm_url, settings.llm_model, settings.llm_api_key.get_secret_value())
+    return LocalChat()
+
+
+async def warm_up(deps: Deps) -> None:
+    """Asks each part once in each language, so that nobody's first question pays for loading."""
+    asked: dict[Locale, str] = {"en": "my child has a fever", "zh": "孩子发烧怎么办"}
+    for locale, question in asked.items():
+        try:
+            await deps.retriever.search(question, locale=locale, k=1)
+        except RetrievalError as error:  # the server starts all the same; /readyz tells what is down
+            log.error("search is down: %s", error)
+        await deps.rails.check("input", question, locale)
+        await deps.rails.check("output", question, locale)
 
 
 def create_app(deps: Deps | Callable[[], Deps], settings: Settings | None = None) -> FastAPI:
@@ -68,6 +91,7 @@ def create_app(deps: Deps | Callable[[], Deps], settings: Settings | None = None
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.deps = deps if isinstance(deps, Deps) else deps()
+        await warm_up(app.state.deps)
         yield
 
     app = FastAPI(
@@ -245,6 +269,12 @@ def _parts(app: FastAPI) -> None:
             if flags.stops:
                 return wire.verdict(flags)
         return wire.verdict(await deps.rails.check(body.direction, body.text, body.locale))
+
+    @app.post("/api/v1/deidentify")
+    async def deid(body: wire.DeidBody) -> dict[str, Any]:
+        pseudonyms = Pseudonyms() if body.mode == "pseudonymise" else None
+        found = await asyncio.to_thread(deidentify, body.text, body.mode, body.locale, (), pseudonyms)
+        return {"text": found.text, "entities": [asdict(entity) for entity in found.entities]}
 
     @app.post("/api/v1/verify")
     async def verify(body: wire.VerifyBody) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ os.environ.update(
     NEMO_GUARDRAILS_NO_USAGE_STATS="1", TOKENIZERS_PARALLELISM="false",
 )  # fmt: skip
 
+from assistant.batch import progress_bar, rows
 from assistant.settings import Settings
 from assistant.types import AssistantError, Role
 from retrieval.types import Locale, RetrievalError
@@ -29,6 +31,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text."
 Lang = Annotated[Locale, typer.Option(help="Language of the answer.")]
 Who = Annotated[Role, typer.Option(help="Who asks.")]
 Batch = Annotated[Path | None, typer.Option(help="A JSONL file: one input a line, one output a line.")]
+Mode = Annotated[Literal["mask", "pseudonymise"], typer.Option(help="Mask, or give each person a stable stand-in.")]
 Text = Annotated[str | None, typer.Argument(help="One input; leave it out with --batch.")]
 
 
@@ -82,7 +85,7 @@ def retrieve(
     from assistant.wire import hit
 
     deps = build_deps(Settings(), progress_bar("index"))
-    for row in _rows(text, batch):
+    for row in rows(text, batch):
         found = asyncio.run(
             deps.retriever.search(row["text"], locale=row.get("locale", locale), k=k, clinician=role == "clinician")
         )
@@ -102,7 +105,7 @@ def rails(
     from safety.red_flags import RedFlags
 
     engine, flags = NemoRails(), RedFlags.load()
-    for row in _rows(text, batch):
+    for row in rows(text, batch):
         lang = row.get("locale", locale)
         first = flags.check(row["text"], locale=lang) if direction == "input" else None
         found = first if first and first.stops else asyncio.run(engine.check(direction, row["text"], lang))
@@ -124,7 +127,7 @@ def triage(
     from safety.red_flags import RedFlags
 
     flags = RedFlags.load()
-    for row in _rows(text, batch):
+    for row in rows(text, batch):
         patient = PatientContext(age_years=row.get("age", age), pregnant=row.get("pregnant", pregnant))
         found = flags.check(row["text"], locale=row.get("locale", locale), patient=patient)
         level = "emergency" if found.stops else "urgent" if found.reasons else None
@@ -165,6 +168,19 @@ def verify(
     )
 
 
+@app.command()
+def deid(text: Text = None, mode: Mode = "mask", batch: Batch = None, as_json: Json = False) -> None:
+    """A text without what tells whose it is."""
+    from safety.deidentify import deidentify
+    from safety.pseudonyms import Pseudonyms
+
+    pseudonyms = Pseudonyms() if mode == "pseudonymise" else None
+    for row in rows(text, batch):
+        found = deidentify(row["text"], mode, row.get("locale"), pseudonyms=pseudonyms)
+        body = {"text": found.text, "entities": [asdict(entity) for entity in found.entities]}
+        _print(body, as_json or batch is not None, found.text)
+
+
 @audit.command("verify")
 def audit_verify(as_json: Json = False) -> None:
     """Check the hash chain; exit 1 when it is broken."""
@@ -196,38 +212,8 @@ def main() -> None:
         sys.exit(2)
 
 
-def progress_bar(label: str) -> Any:
-    """Wraps batches so that long work shows how far it is."""
-    from tqdm import tqdm
-
-    return lambda batches: tqdm(batches, desc=label, unit="batch", file=sys.stderr)
-
-
 def _print(body: dict[str, Any], as_json: bool, text: str) -> None:
     print(json.dumps(body, ensure_ascii=False) if as_json else text, flush=True)
-
-
-def _rows(text: str | None, batch: Path | None) -> Iterable[dict[str, Any]]:
-    if batch is None:
-        if not text:
-            raise typer.BadParameter("give a text, or --batch FILE.jsonl")
-        return [{"text": text}]
-    lines = [line for line in batch.read_text("utf-8").splitlines() if line.strip()]
-    rows: Iterable[dict[str, Any]] = progress_bar(batch.name)(_parsed(batch, lines))
-    return rows
-
-
-def _parsed(batch: Path, lines: Sequence[str]) -> list[dict[str, Any]]:
-    rows = []
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            if not isinstance(row["text"], str):
-                raise TypeError("text")
-            rows.append(row)
-        except (ValueError, KeyError, TypeError):
-            raise typer.BadParameter(f"{batch}:{number}: expected a JSON object with a string `text`") from None
-    return rows
 
 
 def _store() -> Any:

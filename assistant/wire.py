@@ -91,6 +91,12 @@ class RailsBody(Frame):
     question: str | None = Field(None, max_length=TEXT)
 
 
+class DeidBody(Frame):
+    text: Annotated[str, StringConstraints(max_length=TEXT)]
+    mode: Literal["mask", "pseudonymise"] = "mask"
+    locale: Locale | None = None
+
+
 class VerifyBody(Frame):
     claim: Annotated[str, StringConstraints(max_length=4_000)]
     evidence: list[Annotated[str, StringConstraints(max_length=20_000)]] = Field(max_length=500)

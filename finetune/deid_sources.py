@@ -46,12 +46,10 @@ def phi_group(row: dict[str, Any]) -> str:
     return " ".join(row["text"].lower().split()[:4])
 
 
-def templates(folder: Path, everything: bool = False) -> list[str]:
+def templates(folder: Path) -> list[str]:
     """The templates to train on, in the form of our frames. Those with a slot that we cannot fill are left out."""
-    found = {
-        _presidio_template(row["masked"]) for row in presidio_rows(folder) if everything or not held_out(presidio_key(row))
-    }
-    found |= {_phi_template(row) for row in phi_rows(folder) if everything or not held_out(phi_group(row))}
+    found = {_presidio_template(row["masked"]) for row in presidio_rows(folder) if not held_out(presidio_key(row))}
+    found |= {_phi_template(row) for row in phi_rows(folder) if not held_out(phi_group(row))}
     return sorted(t for t in found if t and not re.search(r"\{\{|\}\}", t))
 
 

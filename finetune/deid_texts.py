@@ -19,11 +19,11 @@ _ZH_SUBJECT = re.compile(
 )
 
 
-def training_texts(folder: Path, everything: bool = False) -> list[Marked]:
-    """Composed and public texts, shuffled; none from a held-out frame or name unless `everything`."""
-    composer = Composer(read_lists(lambda name: everything or not held_out(name)), seed=1)
-    frames = {locale: [f for f in composer.lists.frames[locale] if everything or not held_out(f)] for locale in ("en", "zh")}
-    frames["en"] += templates(folder, everything)
+def training_texts(folder: Path) -> list[Marked]:
+    """Composed and public texts, shuffled; none from a held-out frame or name."""
+    composer = Composer(read_lists(lambda name: not held_out(name)), seed=1)
+    frames = {locale: [f for f in composer.lists.frames[locale] if not held_out(f)] for locale in ("en", "zh")}
+    frames["en"] += templates(folder)
     rows: list[Marked] = []
     for locale, sources in (("en", english), ("zh", chinese)):
         plain = list(sources(folder))
@@ -33,7 +33,7 @@ def training_texts(folder: Path, everything: bool = False) -> list[Marked]:
             made = composed(composer, locale, frames[locale]) if n % 5 < 2 else pieced(composer, locale, sentences)
             rows.append(worn(composer, locale, made))
         for text in plain[: PLAIN[locale]]:
-            rows.append(named(composer, locale, text) if composer.random.random() < 0.5 else titled(text))
+            rows.append(named(composer, locale, text) if composer.random.random() < 0.3 else titled(text))
     composer.random.shuffle(rows)
     return rows
 
@@ -80,12 +80,10 @@ def pieced(composer: Composer, locale: str, plain: Sequence[str]) -> Marked:
     kind = pick(("NAME", "NAME", "NAME", "LOCATION", "ORGANIZATION"))
     pieces = composer.lists.frames["pieces"][locale][kind]
     slot = {"NAME": pick("NNNGGFII"), "LOCATION": "L", "ORGANIZATION": "O"}[kind]
-    # half of the time the public text itself stands beside the name
-    sides = [pick(pieces[side]) if pick((True, False)) else "" for side in ("before", "after")]
-    middle, spans = composer.frame(locale, f"{sides[0]}{{{slot}}}{sides[1]}")
+    middle, spans = composer.frame(locale, f"{pick(pieces['before'])}{{{slot}}}{pick(pieces['after'])}")
     words = re.split(r"(?<=[\s，。,.;；])" if locale == "en" or pick((True, False)) else "", pick(plain)[:200])
     cut = composer.random.randint(0, len(words))
-    before, after = "".join(words[:cut]) if pick((0, 1, 1, 1)) else "", "".join(words[cut:]) if pick((0, 1, 1, 1)) else ""
+    before, after = "".join(words[:cut]) if pick((0, 1, 1)) else "", "".join(words[cut:]) if pick((0, 1, 1)) else ""
     glue = " " if locale == "en" and after and after[0].isalnum() else ""
     before += " " if locale == "en" and before and not before[-1].isspace() else ""
     moved = [(start + len(before), end + len(before), kind) for start, end, kind in spans]

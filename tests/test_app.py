@@ -160,6 +160,9 @@ def test_the_parts_answer_alone(client: TestClient) -> None:
     assert found["passages"][0]["ledger"] == "guideline"
     assert client.post("/api/v1/triage", json={"text": "fever"}).json()["disposition"] is None
     assert client.post("/api/v1/rails/check", json={"direction": "output", "text": "x"}).json()["decision"] == "allow"
+    masked = client.post("/api/v1/deidentify", json={"text": "Call me on 020 7946 0018", "mode": "mask"}).json()
+    assert "7946" not in masked["text"]
+    assert masked["entities"][0]["type"] == "PHONE"
     held = client.post("/api/v1/verify", json={"claim": "Gout hurts.", "evidence": ["Tea is allowed.", "Gout hurts."]}).json()
     assert held == {"supported": True, "score": 1.0, "problems": [], "evidence_index": 1}
     assert client.post("/api/v1/verify", json={"claim": "x", "evidence": []}).json()["supported"] is False
