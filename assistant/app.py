@@ -27,7 +27,7 @@ from assistant.settings import Settings
 from assistant.store import SqlStore
 from assistant.turn import Deps, run_turn
 from assistant.types import StoreFailed, Turn, TurnEvent, UnknownSession
-from retrieval.embed import MiniLM
+from retrieval.embed import Bilingual, MiniLM
 from retrieval.index import IndexPlace, build, fresh, open_index
 from retrieval.store import ChromaStore
 from retrieval.types import Locale, RetrievalError
@@ -56,8 +56,9 @@ def build_deps(settings: Settings, progress: Callable[[Any], Any] = iter) -> Dep
     with ThreadPoolExecutor(4) as pool:
         chat = pool.submit(_model, settings)
         flags = pool.submit(RedFlags.load)
-        embedder = MiniLM()
-        rails = pool.submit(NemoRails, guard=Guard(embedder))
+        english = MiniLM()  # what the guard was trained on
+        embedder = Bilingual(english)
+        rails = pool.submit(NemoRails, guard=Guard(english))
         vectors = ChromaStore.server(chroma) if chroma else ChromaStore.embedded(place.folder / "chroma")
         if not fresh(place, vectors, embedder):
             build(place, vectors, embedder, progress)

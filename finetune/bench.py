@@ -120,7 +120,7 @@ def described(turn: Turn) -> dict[str, Any]:
         {"text": s.sentence.text, "section": s.section, "cites": {i: claims[i].text["en"] for c in s.sentence.citations for i in c.claim_ids}}
         for s in turn.answer.shown
     ]  # fmt: skip
-    return {"question": turn.question, "kind": turn.answer.kind, "path": turn.path, "statements": statements,
+    return {"question": turn.user_text, "kind": turn.answer.kind, "path": turn.path, "statements": statements,
             "choices": [title for _, title in turn.choices], "draft": turn.draft, "took_ms": round(turn.took_ms)}  # fmt: skip
 
 

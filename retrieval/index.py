@@ -17,9 +17,9 @@ from retrieval.retriever import GuidelineRetriever
 from retrieval.store import VectorStore
 from retrieval.text import KNOWLEDGE, teach_words
 from retrieval.topics import Topic, load_topics
-from retrieval.types import IndexMissing, Passage
+from retrieval.types import IndexMissing, Locale, Passage
 
-FORMAT = "5"  # raise it when what is written changes
+FORMAT = "6"  # raise it when what is written changes
 BATCH = 64
 
 
@@ -63,7 +63,7 @@ def build(
             whole.append(embedder.embed([f"{p.title[locale]}. {p.say(locale)}" for p in batch]))
             single.append(embedder.embed([claim.say(locale) for p in batch for claim in p.claims]))
             store.upsert(f"guideline_{locale}", [p.id for p in batch], whole[-1])
-        np.savez(place.folder / "vectors.npz", passages=np.concatenate(whole), claims=np.concatenate(single))
+        np.savez(place.folder / f"vectors-{locale}.npz", passages=np.concatenate(whole), claims=np.concatenate(single))
     _write_state(place, embedder, topics, len(found))
     return len(found)
 
@@ -86,7 +86,7 @@ def open_index(place: IndexPlace, store: VectorStore, embedder: Embedder) -> Gui
     topics = load_topics(place.topics)
     _teach(topics)
     found = passages(topics)
-    vectors = _vectors(place, found)
+    vectors = {locale: _vectors(place, found, locale) for locale in embedder.locales}
     relevance = Relevance(embedder, {t.id: t.names for t in topics}, {t.id: _vocabulary(t) for t in topics}, vectors)
     return GuidelineRetriever(LexicalIndex(place.folder / "words"), store, embedder, relevance, found)
 
@@ -95,8 +95,8 @@ def _teach(topics: Iterable[Topic]) -> None:
     teach_words([name for topic in topics for name in topic.names["zh"]])
 
 
-def _vectors(place: IndexPlace, found: Sequence[Passage]) -> Vectors:
-    kept = np.load(place.folder / "vectors.npz")
+def _vectors(place: IndexPlace, found: Sequence[Passage], locale: Locale) -> Vectors:
+    kept = np.load(place.folder / f"vectors-{locale}.npz")
     claims = [claim.id for passage in found for claim in passage.claims]
     return Vectors(
         dict(zip([p.id for p in found], kept["passages"], strict=True)), dict(zip(claims, kept["claims"], strict=True))

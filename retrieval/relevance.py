@@ -71,7 +71,7 @@ class Relevance:
         embedder: Embedder,
         names: Mapping[str, Mapping[Locale, Sequence[str]]],
         vocabulary: Mapping[str, frozenset[str]],
-        vectors: Vectors,
+        vectors: Mapping[Locale, Vectors],
         weights: Path = WEIGHTS,
     ) -> None:
         self._embedder, self._vectors = embedder, vectors
@@ -135,10 +135,10 @@ class Relevance:
         return np.asarray(rows, dtype=np.float64)
 
     def _cosines(self, question: str, ids: Sequence[str], locale: Locale) -> Floats:
-        if locale not in self._embedder.locales:
+        if locale not in self._vectors:
             return np.zeros(len(ids), np.float32)
         vector = self._embedder.embed([question])[0]
-        found: Floats = np.stack([self._vectors.claims[i] for i in ids]) @ vector
+        found: Floats = np.stack([self._vectors[locale].claims[i] for i in ids]) @ vector
         return found
 
     def _of_topic(self, asked: Asked, topic: str) -> tuple[float, float, float]:

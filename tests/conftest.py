@@ -29,9 +29,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def embedder():  # type: ignore[no-untyped-def]
-    from retrieval.embed import MiniLM
+    from retrieval.embed import Bilingual
 
-    return MiniLM()
+    return Bilingual()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.embed import MiniLM
+from retrieval.embed import Embedder
 from retrieval.index import IndexPlace, build, fresh, open_index
 from retrieval.retriever import GuidelineRetriever
 from retrieval.store import ChromaStore
@@ -82,13 +82,13 @@ def small_place(folder: Path) -> IndexPlace:
     return IndexPlace(folder / "index", folder / "topics")
 
 
-def test_an_index_that_is_missing_says_how_to_build_it(tmp_path: Path, embedder: MiniLM) -> None:
+def test_an_index_that_is_missing_says_how_to_build_it(tmp_path: Path, embedder: Embedder) -> None:
     place = small_place(tmp_path)
     with pytest.raises(IndexMissing, match="doctor serve"):
         open_index(place, ChromaStore.embedded(tmp_path / "c"), embedder)
 
 
-def test_an_index_is_stale_once_a_topic_changes(tmp_path: Path, embedder: MiniLM) -> None:
+def test_an_index_is_stale_once_a_topic_changes(tmp_path: Path, embedder: Embedder) -> None:
     place, store = small_place(tmp_path), ChromaStore.embedded(tmp_path / "c")
     assert build(place, store, embedder, lambda batches: batches) == 4
     assert fresh(place, store, embedder)
@@ -96,7 +96,7 @@ def test_an_index_is_stale_once_a_topic_changes(tmp_path: Path, embedder: MiniLM
     assert not fresh(place, store, embedder)
 
 
-def test_an_index_that_was_cut_off_counts_as_missing(tmp_path: Path, embedder: MiniLM) -> None:
+def test_an_index_that_was_cut_off_counts_as_missing(tmp_path: Path, embedder: Embedder) -> None:
     place, store = small_place(tmp_path), ChromaStore.embedded(tmp_path / "c")
 
     def cut(batches: object) -> object:
@@ -107,8 +107,15 @@ def test_an_index_that_was_cut_off_counts_as_missing(tmp_path: Path, embedder: M
     assert not fresh(place, store, embedder)
 
 
-def test_an_index_whose_state_is_broken_counts_as_missing(tmp_path: Path, embedder: MiniLM) -> None:
+def test_an_index_whose_state_is_broken_counts_as_missing(tmp_path: Path, embedder: Embedder) -> None:
     place, store = small_place(tmp_path), ChromaStore.embedded(tmp_path / "c")
     build(place, store, embedder, lambda batches: batches)
     (place.folder / "index.json").write_text("{broken", "utf-8")
     assert not fresh(place, store, embedder)
+
+
+def test_both_languages_are_searched_by_meaning(tmp_path: Path, embedder: Embedder) -> None:
+    place, store = small_place(tmp_path), ChromaStore.embedded(tmp_path / "c")
+    build(place, store, embedder, lambda batches: batches)
+    assert store.count("guideline_en") == store.count("guideline_zh") == 4
+    assert {path.name for path in place.folder.glob("*.npz")} == {"vectors-en.npz", "vectors-zh.npz"}
