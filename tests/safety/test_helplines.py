@@ -14,7 +14,14 @@ COUNTRIES = yaml.safe_load((ROOT / "knowledge" / "helplines.yaml").read_text("ut
 
 @pytest.mark.parametrize(
     ("country", "locale", "ambulance"),
-    [("CN", "zh", "120"), ("US", "en", "911"), ("GB", "en", "999"), (None, "zh", "120"), (None, "en", None), ("XX", "en", None)],
+    [
+        ("CN", "zh", "120"),
+        ("US", "en", "911"),
+        ("GB", "en", "999"),
+        (None, "zh", "120"),
+        (None, "en", None),
+        ("XX", "en", None),
+    ],
 )
 def test_the_ambulance_number_is_that_of_the_country(country, locale, ambulance) -> None:  # type: ignore[no-untyped-def]
     assert call_for(country, locale, crisis=False) == {"ambulance": ambulance, "lines": []}
