@@ -47,7 +47,7 @@ types: $(VENV)/.dev
 
 check: lint types test  ## what CI runs
 
-bench: install  ## measure, and write the figures into README.md
+bench: index  ## measure, and write the figures into README.md
 	$(BIN)/python -m finetune.bench $(if $(DATA),--data $(DATA))
 
 clean:

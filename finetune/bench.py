@@ -52,11 +52,10 @@ def main() -> None:
     arguments = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    deps = build_deps(Settings(), lambda batches: tqdm(batches, desc="index"))
+    deps = build_deps(Settings(), stale)
     start_s = time.perf_counter() - started
     rows = asyncio.run(measure(deps, arguments.data))
-    rows["start, index built"] = f"{start_s:.1f} s"
-    rows["memory after all this, one process"] = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB at most"
+    rows["start, with an index that is fresh"] = f"{start_s:.1f} s"
     write(rows)
 
 
@@ -64,6 +63,7 @@ async def measure(deps: Deps, data: Path | None) -> dict[str, str]:
     rows: dict[str, str] = {}
     if data:
         rows |= await consumer_questions(deps, data)
+        rows["memory of one process after these"] = f"{peak_mb():.0f} MB at most"
     rows["input and output rails together, 200 texts"] = await rails(deps)
     rows[f"retrieval at {LARGE:,} passages"] = await large(deps)
     rows["red flags: examples of every rule"] = red_flags(deps)
@@ -189,6 +189,15 @@ def red_flags(deps: Deps) -> str:
                     fired = rule.id in {r.rule for r in deps.red_flags.check(text, locale=locale).reasons}
                     right, total = right + (fired is wanted), total + 1
     return f"{right} of {total} right"
+
+
+def stale(_: Any) -> Any:
+    raise SystemExit("the index is stale, and building it would be timed as the start: run `make index` first")
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def share(part: int, whole: int) -> str:
