@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export ANONYMIZED_TELEMETRY=False DO_NOT_TRACK=1 HF_HUB_OFFLINE=1 LANGSMITH_TRACING=false NEMO_GUARDRAILS_NO_USAGE_STATS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: run install index test check format lint types bench system clean
+.PHONY: fresh run install index test check format lint types bench system clean
 
 run: install  ## install what is missing, build the index, serve http://127.0.0.1:8000
 	$(BIN)/doctor serve
@@ -49,6 +49,9 @@ check: lint types test  ## what CI runs
 
 bench: index  ## measure, and write the figures into README.md
 	$(BIN)/python -m finetune.bench $(if $(DATA),--data $(DATA))
+
+fresh:  ## time a clean clone until it answers a question (packages cached)
+	@sh deploy/fresh_start.sh
 
 clean:
 	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache
