@@ -59,7 +59,7 @@ class Connection:
         return True
 
     async def close(self) -> None:
-        """Stops what still runs; each turn records what it had shown."""
+        """Stops what still runs. The sentences shown are on record; the turn itself stays open, so a resent message is asked again."""
         for task in list(self.running.values()):
             task.cancel()
         await asyncio.gather(*self.running.values(), return_exceptions=True)
