@@ -11,9 +11,9 @@ from pathlib import Path
 from safety.context import Context, Experiencer, When
 from safety.lexicon import Lexicon, Match
 from safety.normalise import normalise
-from safety.policy_files import at, read_yaml
+from safety.policy_files import Located, at, mapping, read_yaml
 from safety.types import PatientContext, PolicyError
-from safety.vitals import Span, Vital, VitalName, ages, durations, vital_test, vitals
+from safety.vitals import Span, Vital, VitalName, ages, durations, severities, vital_test, vitals
 
 FINDINGS_PATH = Path(__file__).parent.parent / "knowledge" / "findings.yaml"
 
@@ -41,7 +41,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A vital sign (units: see `safety.vitals.Vital`), an age (years) or a duration (minutes) in the message."""
+    """A vital sign (units: see `safety.vitals.Vital`), an age (years), a duration (minutes) or a severity (0..10)."""
 
     name: VitalName | str
     value: float
@@ -59,6 +59,7 @@ class Findings:
     vitals: tuple[Measure, ...] = ()
     ages: tuple[Measure, ...] = ()
     durations: tuple[Measure, ...] = ()
+    severities: tuple[Measure, ...] = ()
     pregnant: bool | None = None
     active: dict[str, Finding] = field(default_factory=dict)  # the first active finding of each concept
 
@@ -80,9 +81,14 @@ class Reader:
         ]
 
     @classmethod
-    def load(cls, path: Path = FINDINGS_PATH) -> "Reader":
-        """Reads and compiles a findings file. Raises PolicyError naming file and line."""
+    def load(cls, path: Path = FINDINGS_PATH, more: Located | None = None, where: str = "") -> "Reader":
+        """Reads and compiles a findings file, and `more` concepts from the file `where`. Raises PolicyError naming file and line."""
         data = read_yaml(path)
+        if more is not None:
+            concepts = mapping(data, "concepts", str(path))
+            if twice := sorted(set(concepts) & set(more)):
+                raise PolicyError(f"{where}:{more.line}: concepts {twice!r} are in {path} already; use those")
+            concepts.update(more)
         try:
             return cls(Lexicon.build(data, str(path)))
         except ValueError as error:
@@ -117,6 +123,7 @@ class Reader:
             measured,
             tuple(measure("age", age) for age in ages(plain.text)),
             tuple(measure("duration", span) for span in durations(plain.text)),
+            tuple(measure("severity", span) for span in severities(plain.text)),
             _pregnant(items, measured, patient),
             active,
         )

@@ -78,7 +78,7 @@ class RedFlags:
         names.discard("pregnant")
         if findings.pregnant:
             names.add("pregnant")
-        bands = _age_bands(findings, patient)
+        bands = age_bands(findings, patient)
         fired = [
             (rule, used)
             for rule in self.rules
@@ -94,7 +94,7 @@ def _seriousness(rule: Rule) -> int:
     return 1 if rule.kind == "emergency" else 3
 
 
-def _age_bands(findings: Findings, patient: PatientContext) -> list[tuple[float, float]]:
+def age_bands(findings: Findings, patient: PatientContext) -> list[tuple[float, float]]:
     """The ages, as ranges in years, of the people a message speaks of; empty where it does not say."""
     ages = [(age.value, age.value) for age in findings.ages if age.when == "now"]
     if not ages:

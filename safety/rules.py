@@ -79,29 +79,33 @@ def load_rules(path: Path, lexicon: Lexicon) -> tuple[Rule, ...]:
     return rules
 
 
+def source_of(key: str, spec: Any, where: str) -> Source:
+    """One entry of a file's `sources`. Raises PolicyError naming file and line."""
+    if not isinstance(spec, Located) or not {"publisher", "title", "year"} <= set(spec):
+        raise PolicyError(f"{where}:{at(spec)}: source {key!r} needs publisher, title and year, got {spec!r}")
+    if not isinstance(spec["year"], int):
+        raise PolicyError(f"{where}:{at(spec)}: source {key!r}: year must be a number, got {spec['year']!r}")
+    return Source(key, spec["publisher"], spec["title"], spec["year"], spec.get("url"), spec.get("country"))
+
+
+def texts_of(spec: Any, what: str, where: str) -> Mapping[Locale, str]:
+    """A text in both languages. Raises PolicyError naming file and line."""
+    texts = spec if isinstance(spec, dict) else {}
+    if set(texts) != set(LOCALES) or not all(isinstance(text, str) and text for text in texts.values()):
+        raise PolicyError(f"{where}:{at(spec)}: {what} needs a text in en and zh, got {spec!r}")
+    return {locale: texts[locale] for locale in LOCALES}
+
+
 class _Loader:
     def __init__(self, where: str, data: Located, lexicon: Lexicon) -> None:
         self.where = where
         self.lexicon = lexicon
         self.reviewed_on = str(data.get("reviewed_on", ""))
-        self.sources = {key: self._source(key, spec) for key, spec in mapping(data, "sources", where).items()}
-        self.advice = {key: self._both(spec, f"advice {key!r}") for key, spec in mapping(data, "advice", where).items()}
+        self.sources = {key: source_of(key, spec, where) for key, spec in mapping(data, "sources", where).items()}
+        self.advice = {key: texts_of(spec, f"advice {key!r}", where) for key, spec in mapping(data, "advice", where).items()}
 
     def fail(self, spec: Any, text: str) -> PolicyError:
         return PolicyError(f"{self.where}:{at(spec)}: {text}")
-
-    def _source(self, key: str, spec: Any) -> Source:
-        if not isinstance(spec, Located) or not {"publisher", "title", "year"} <= set(spec):
-            raise self.fail(spec, f"source {key!r} needs publisher, title and year, got {spec!r}")
-        if not isinstance(spec["year"], int):
-            raise self.fail(spec, f"source {key!r}: year must be a number, got {spec['year']!r}")
-        return Source(key, spec["publisher"], spec["title"], spec["year"], spec.get("url"), spec.get("country"))
-
-    def _both(self, spec: Any, what: str) -> Mapping[Locale, str]:
-        texts = spec if isinstance(spec, dict) else {}
-        if set(texts) != set(LOCALES) or not all(isinstance(text, str) and text for text in texts.values()):
-            raise self.fail(spec, f"{what} needs a text in en and zh, got {spec!r}")
-        return {locale: texts[locale] for locale in LOCALES}
 
     def rule(self, spec: Any) -> Rule:
         if not isinstance(spec, Located) or not isinstance(spec.get("id"), str):
@@ -123,7 +127,7 @@ class _Loader:
             tuple(options for line in every for options in line),
             any_of,
             never,
-            self._both(spec.get("reason"), f"rule {name!r}: reason"),
+            texts_of(spec.get("reason"), f"rule {name!r}: reason", self.where),
             self._advice(spec, name),
             self._sources(spec, name),
             self._examples(spec, "hits"),

@@ -108,6 +108,27 @@ _DURATION = re.compile(
     r"(?P<n>\d{1,3}(?:\.\d)?|an?|one|two|three|four|five|six|seven|eight|nine|ten|half an?) ?(?P<u>min(?:ute)?s?|hours?|hrs?|days?|weeks?|months?|years?)\b"
     r"|(?P<z>\d{1,3}(?:\.\d)?|[一二两三四五六七八九十半]{1,3})个?(?:多)?(?P<zu>分钟|小时|钟头|天|周|星期|月|年)"
 )
+_SINCE: tuple[tuple[re.Pattern[str], float], ...] = (  # words that tell a duration roughly, in minutes
+    (re.compile(r"just now|a moment ago|this minute|刚才|刚刚"), 15),
+    (
+        re.compile(
+            r"(?:since )?(?:this (?:morning|afternoon|evening)|earlier today|today|tonight)|今天|今早|今晚|今儿|早上起来"
+        ),
+        360,
+    ),
+    (re.compile(r"(?:since )?last night|overnight|昨晚|昨夜|夜里开始"), 720),
+    (re.compile(r"(?:since )?yesterday|昨天|昨日"), 1_440),
+    (re.compile(r"(?:a )?couple (?:of )?days|day before yesterday|前天|这两天|两三天"), 2_880),
+    (re.compile(r"(?:a )?few days|several days|for days|这几天|好几天|几天了"), 5_760),
+    (re.compile(r"(?:since )?last week|上周|上个星期|上星期"), 10_080),
+    (re.compile(r"(?:a )?couple (?:of )?weeks"), 20_160),
+    (re.compile(r"(?:a )?few weeks|several weeks|for weeks|好几周|几个星期"), 30_240),
+    (re.compile(r"(?:a )?(?:few|couple of) months|several months|for months|好几个月|几个月"), 129_600),
+    (re.compile(r"(?:a )?few years|several years|for years|好几年|几年了|多年|长期"), 1_576_800),
+)
+_SEVERITY = re.compile(
+    r"(?<![\d/.])(?P<n>10|\d(?:\.5)?) ?(?:/|out of|over) ?(?:10|ten)(?!\d)|(?:疼痛|疼|痛|评分|程度)[^\d。!?;\n]{0,6}(?P<z>10|\d)(?: ?分|级)"
+)
 _MINUTES = {"min": 1, "hou": 60, "hrs": 60, "hr": 60, "day": 1440, "wee": 10080, "mon": 43200, "yea": 525600}
 _ZH_MINUTES = {"分钟": 1, "小时": 60, "钟头": 60, "天": 1440, "周": 10080, "星期": 10080, "月": 43200, "年": 525600}
 
@@ -194,8 +215,23 @@ def _age_in_years(match: re.Match[str]) -> float:
 
 
 def durations(text: str) -> list[Span]:
-    """Durations in minutes that the text gives."""
-    return list(_spans(text, _DURATION, _minutes, 60_000_000))
+    """Durations in minutes that the text gives, roughly where it gives them in words ("since yesterday")."""
+    ages_at = [(span.start, span.end) for span in ages(text)]
+    found = [
+        span
+        for span in _spans(text, _DURATION, _minutes, 60_000_000)
+        if not any(start < span.end and span.start < end for start, end in ages_at)
+    ]
+    for pattern, value in _SINCE:
+        for match in pattern.finditer(text):
+            if not any(span.start < match.end() and match.start() < span.end for span in found):
+                found.append(Span(value, *match.span()))
+    return sorted(found, key=lambda span: span.start)
+
+
+def severities(text: str) -> list[Span]:
+    """Severities of 0 to 10 that the text gives ("7/10", "疼痛8分")."""
+    return [Span(min(10.0, float(match["n"] or match["z"])), *match.span()) for match in _SEVERITY.finditer(text)]
 
 
 def _minutes(match: re.Match[str]) -> float:
