@@ -1,10 +1,9 @@
 """The composition root and the web edge: the only module that builds adapters or knows about HTTP."""
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -16,16 +15,17 @@ from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from starlette.exceptions import HTTPException
 
-from assistant import wire
-from assistant.chat import Connection
+from assistant import completions, wire
+from assistant.chat import Connection, server_sent
+from assistant.live import LiveTurns
 from assistant.models import LocalChat, ServedChat
 from assistant.ports import ChatModel
 from assistant.settings import Settings
 from assistant.store import SqlStore
-from assistant.turn import Deps, run_turn
+from assistant.turn import Deps
 from assistant.types import StoreFailed, Turn, TurnEvent, UnknownSession
 from retrieval.embed import Bilingual, MiniLM
 from retrieval.index import IndexPlace, build, fresh, open_index
@@ -87,27 +87,26 @@ async def warm_up(deps: Deps) -> None:
 
 def create_app(deps: Deps | Callable[[], Deps], settings: Settings | None = None) -> FastAPI:
     """The server over `deps`, or over what a function builds at the start."""
-    settings = settings or Settings()
+    settings, registry = settings or Settings(), CollectorRegistry()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.deps = deps if isinstance(deps, Deps) else deps()
+        app.state.live = LiveTurns(app.state.deps, registry)
         await warm_up(app.state.deps)
         yield
+        await app.state.live.close()
 
     app = FastAPI(
         title="Virtual Doctor", version=version("virtual-doctor"), lifespan=lifespan, docs_url="/docs", redoc_url=None
     )
     app.state.country = settings.country
-    registry = CollectorRegistry()
-    app.state.turns = Counter("doctor_turns", "Turns by what they came to", ["kind", "path"], registry=registry)
-    app.state.seconds = Histogram("doctor_turn_seconds", "Seconds a turn took", registry=registry)
 
     @app.middleware("http")
     async def guard(request: Request, call_next: Any) -> Response:
-        length = request.headers.get("content-length", "0")
+        length = request.headers.get("content-length", "none" if "transfer-encoding" in request.headers else "0")
         if not length.isdigit() or int(length) > BODY:
-            return problem(413, "Body too large", f"send at most {BODY} bytes")
+            return fault(request, 413, "Body too large", f"send at most {BODY} bytes, with a content-length")
         response: Response = await call_next(request)
         if not request.url.path.startswith("/docs"):
             response.headers.update(HEADERS)
@@ -120,6 +119,7 @@ def create_app(deps: Deps | Callable[[], Deps], settings: Settings | None = None
     _errors(app)
     _health(app)
     _chat(app)
+    _completions(app)
     _parts(app)
     app.mount("/web", StaticFiles(directory=WEB), name="web")
     app.add_api_route("/", lambda: FileResponse(WEB / "patient.html"), include_in_schema=False)
@@ -132,29 +132,40 @@ def problem(status: int, title: str, detail: str, errors: list[dict[str, str]] |
     return JSONResponse(body, status, media_type="application/problem+json")
 
 
+def fault(request: Request, status: int, title: str, detail: str, errors: Sequence[dict[str, str]] = ()) -> JSONResponse:
+    """An error in the form that the caller's side of the API has: OpenAI's under /v1/, RFC 9457 elsewhere."""
+    if not request.url.path.startswith("/v1/"):
+        return problem(status, title, detail, list(errors))
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    return JSONResponse(
+        completions.error(detail, kind, errors[0]["field"] if errors else None), 400 if status == 422 else status
+    )
+
+
 def _errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         fields = [{"field": ".".join(str(p) for p in e["loc"][1:]) or "body", "message": e["msg"]} for e in error.errors()]
-        return problem(422, "Invalid request", "; ".join(f"{f['field']}: {f['message']}" for f in fields), fields)
+        return fault(request, 422, "Invalid request", "; ".join(f"{f['field']}: {f['message']}" for f in fields), fields)
 
     @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, str(error.detail), str(error.detail))
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        return fault(request, error.status_code, str(error.detail), str(error.detail))
 
     @app.exception_handler(UnknownSession)
-    async def unknown(_: Request, error: UnknownSession) -> JSONResponse:
-        return problem(404, "Unknown session", str(error))
+    async def unknown(request: Request, error: UnknownSession) -> JSONResponse:
+        return fault(request, 404, "Unknown session", str(error))
 
     @app.exception_handler(StoreFailed)
     @app.exception_handler(RetrievalError)
-    async def down(_: Request, error: Exception) -> JSONResponse:
-        return problem(503, "Temporarily unavailable", "a part of the service does not answer; /readyz says which")
+    async def down(request: Request, error: Exception) -> JSONResponse:
+        detail = "a part of the service does not answer; /readyz says which"
+        return fault(request, 503, "Temporarily unavailable", detail)
 
     @app.exception_handler(Exception)
-    async def fault(_: Request, error: Exception) -> JSONResponse:
+    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
         log.error("unexpected %s", type(error).__name__)
-        return problem(500, "Internal error", "the fault was logged")
+        return fault(request, 500, "Internal error", "the fault was logged")
 
 
 def _health(app: FastAPI) -> None:
@@ -179,7 +190,7 @@ def _chat(app: FastAPI) -> None:
     @app.websocket("/api/v1/chat")
     async def chat(socket: WebSocket) -> None:
         await socket.accept()
-        connection = Connection(socket.app.state.deps, socket.send_json, socket.app.state.country)
+        connection = Connection(socket.app.state.live, socket.send_json, socket.app.state.country)
         try:
             while True:
                 message = await socket.receive()
@@ -203,9 +214,8 @@ def _chat(app: FastAPI) -> None:
         turn = Turn(session, f"http-{time.time_ns()}", body.text, locale=body.locale, role=body.role, country=country)
         turn, _ = await deps.store.start_turn(turn)
         if "text/event-stream" in request.headers.get("accept", ""):
-            return StreamingResponse(_events(turn, deps), media_type="text/event-stream", headers=HEADERS)
-        await run_turn(turn, deps, _ignore)
-        count(app, turn)
+            return _streamed(server_sent(turn, app.state.live))
+        await app.state.live.run(turn, _ignore)
         return JSONResponse({"session": session, **wire.recorded(turn)})
 
     @app.get("/api/v1/passages/{passage_id:path}")
@@ -220,31 +230,22 @@ async def _ignore(_: TurnEvent) -> None:
     """Nobody is listening while the turn runs; the whole answer is sent at its end."""
 
 
-async def _events(turn: Turn, deps: Deps) -> AsyncIterator[str]:
-    """The turn's frames as server-sent events."""
-    frames: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-
-    async def emit(event: TurnEvent) -> None:
-        frames.put_nowait(wire.frame(event, turn.client_id))
-
-    task = asyncio.create_task(run_turn(turn, deps, emit))
-    task.add_done_callback(lambda _: frames.put_nowait(None))
-    try:
-        while (item := await frames.get()) is not None:
-            yield f"event: {item['type']}\ndata: {json.dumps(item, ensure_ascii=False)}\n\n"
-        if task.exception():
-            detail = "the answer could not be recorded, so it is not shown; try again"
-            fault = {"type": "error", "id": turn.client_id, "code": "not_recorded", "detail": detail}
-            yield f"event: error\ndata: {json.dumps(fault)}\n\n"
-    finally:
-        task.cancel()
+def _streamed(events: AsyncIterator[str]) -> StreamingResponse:
+    return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
 
 
-def count(app: FastAPI, turn: Turn) -> None:
-    """Counts a finished turn; numbers only, nothing of what was said."""
-    assert turn.answer is not None
-    app.state.turns.labels(turn.answer.kind, turn.path).inc()
-    app.state.seconds.observe(turn.took_ms / 1e3)
+def _completions(app: FastAPI) -> None:
+    created = int(time.time())
+
+    @app.get("/v1/models")
+    async def models() -> dict[str, Any]:
+        return completions.models(created)
+
+    @app.post("/v1/chat/completions")
+    async def complete(request: Request, body: completions.CompletionBody) -> Response:
+        live: LiveTurns = request.app.state.live
+        turn = await completions.begin(body, live.deps, request.app.state.country)
+        return _streamed(completions.stream(turn, live)) if body.stream else JSONResponse(await completions.whole(turn, live))
 
 
 def _parts(app: FastAPI) -> None:

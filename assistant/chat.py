@@ -3,13 +3,15 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from assistant.turn import Deps, run_turn
+from assistant.live import LiveTurns
+from assistant.turn import Deps
 from assistant.types import Role, StoreFailed, Turn, TurnEvent, UnknownSession
 from assistant.wire import ClientFrame, FeedbackFrame, Hello, MessageFrame, ReplyFrame, StopFrame, frame
 from retrieval.types import Locale
@@ -18,25 +20,29 @@ from safety.replies import reply
 
 log = logging.getLogger(__name__)
 SKIP = "skip"  # the reply of somebody whom none of the choices fits
+NOT_RECORDED = "the answer could not be recorded, so it is not shown; try again"
 MOST_INVALID = 10  # invalid frames after which the connection is closed
 _frames: TypeAdapter[ClientFrame] = TypeAdapter(ClientFrame)
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Close = Literal["policy", "gone"]
 
 
 @dataclass
 class Connection:
     """The state of one socket."""
 
-    deps: Deps
+    live: LiveTurns
     send: Send
     country: str | None = None
     session: str | None = None
     locale: Locale = "en"
     role: Role = "patient"
     invalid: int = 0
-    last: Turn | None = None  # the turn before, whose question a reply may answer
+    last: Turn | None = None  # the turn that runs, or the one before, whose question a reply may answer
     running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    @property
+    def deps(self) -> Deps:
+        return self.live.deps
 
     async def take(self, text: str | bytes) -> bool:
         """Handles one frame. False when the connection should be closed, after too many invalid frames."""
@@ -59,9 +65,9 @@ class Connection:
         return True
 
     async def close(self) -> None:
-        """Stops what still runs. The sentences shown are on record; the turn itself stays open, so a resent message is asked again."""
-        for task in list(self.running.values()):
-            task.cancel()
+        """Stops what still runs and waits until it is on record, as stopped: a message that is sent again is asked again."""
+        if self.running and self.last:
+            self.last.stop()
         await asyncio.gather(*self.running.values(), return_exceptions=True)
 
     async def _handle(self, item: ClientFrame) -> None:
@@ -74,8 +80,8 @@ class Connection:
             case ReplyFrame():
                 await self._reply(item)
             case StopFrame():
-                if task := self.running.get(item.id):
-                    task.cancel()
+                if item.id in self.running and self.last:
+                    self.last.stop()
             case FeedbackFrame():
                 await self.deps.store.add_feedback(item.turn_id, item.rating, item.comment)
 
@@ -107,41 +113,63 @@ class Connection:
                 client_id, "busy", "the last message is still being answered; wait for its `done` frame or send `stop`"
             )
         else:
-            self.running[client_id] = asyncio.create_task(self._turn(client_id, text, chosen))
+            self.last = Turn(str(self.session), client_id, text, self.locale, self.role, self.country, chosen)
+            self.running[client_id] = asyncio.create_task(self._turn(self.last))
             self.running[client_id].add_done_callback(lambda _: self.running.pop(client_id, None))
 
-    async def _turn(self, client_id: str, text: str, chosen: str | None) -> None:
-        turn = Turn(str(self.session), client_id, text, self.locale, self.role, self.country, chosen)
-        self.last = turn
-
+    async def _turn(self, turn: Turn) -> None:
         async def emit(event: TurnEvent) -> None:
-            await self.send(frame(event, client_id))
+            await self._send_to(turn, frame(event, turn.client_id))
 
         try:
-            turn, recorded = await self.deps.store.start_turn(turn)
-            if recorded is not None:
-                await replay(recorded, client_id, self.send)
-            else:
-                await run_turn(turn, self.deps, emit)
+            _, recorded = await self.deps.store.start_turn(turn)
+            if recorded is None:
+                return await self.live.run(turn, emit)
+            for item in replayed(recorded, turn.client_id):
+                await self._send_to(turn, item)
         except StoreFailed:
-            await self._error(client_id, "not_recorded", "the answer could not be recorded, so it is not shown; try again")
-        except (ConnectionError, RuntimeError):  # the client has gone; the turn is on record
-            log.info("turn %s lost its client", turn.id)
+            await self._send_to(turn, _fault(turn.client_id, "not_recorded", NOT_RECORDED))
+
+    async def _send_to(self, turn: Turn, item: dict[str, Any]) -> None:
+        """Sends to the client of `turn`, or stops the turn when there is none any more."""
+        try:
+            await self.send(item)
+        except Exception as error:  # each kind of socket has its own
+            log.info("turn %s lost its client (%s)", turn.id, type(error).__name__)
+            turn.stop()
 
     async def _error(self, client_id: str | None, code: str, detail: str) -> None:
-        await self.send({"type": "error", "id": client_id, "code": code, "detail": detail})
+        await self.send(_fault(client_id, code, detail))
 
 
-async def replay(recorded: dict[str, Any], client_id: str, send: Send) -> None:
-    """Sends a recorded answer again, to a client that resent its message after a lost connection."""
+async def server_sent(turn: Turn, live: LiveTurns) -> AsyncIterator[str]:
+    """The frames of a turn as server-sent events. A client that goes stops the turn."""
+    try:
+        async with aclosing(live.events(turn)) as events:
+            async for event in events:
+                yield _sent(frame(event, turn.client_id))
+    except StoreFailed:
+        yield _sent(_fault(turn.client_id, "not_recorded", NOT_RECORDED))
+
+
+def _sent(item: dict[str, Any]) -> str:
+    return f"event: {item['type']}\ndata: {json.dumps(item, ensure_ascii=False)}\n\n"
+
+
+def replayed(recorded: dict[str, Any], client_id: str) -> Iterator[dict[str, Any]]:
+    """The frames of a recorded answer, for a client that sent its message again after a lost connection."""
     if recorded["disposition"]:
-        await send({"type": "disposition", "id": client_id, "level": recorded["disposition"], "reasons": recorded["reasons"]})
+        yield {"type": "disposition", "id": client_id, "level": recorded["disposition"], "reasons": recorded["reasons"]}
     for item in recorded["sentences"] if recorded["kind"] != "question" else ():
-        await send({"type": "sentence", "id": client_id, **item})
+        yield {"type": "sentence", "id": client_id, **item}
     if recorded["question"]:
-        await send({"type": "question", "id": client_id, **recorded["question"]})
+        yield {"type": "question", "id": client_id, **recorded["question"]}
     rest = {key: value for key, value in recorded.items() if key not in ("sentences", "reasons")}
-    await send({"type": "done", "id": client_id, **rest})
+    yield {"type": "done", "id": client_id, **rest}
+
+
+def _fault(client_id: str | None, code: str, detail: str) -> dict[str, Any]:
+    return {"type": "error", "id": client_id, "code": code, "detail": detail}
 
 
 def _frame_id(text: str | bytes) -> str | None:

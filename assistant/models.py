@@ -1,7 +1,9 @@
 """The chat models: a small one in this process, or an OpenAI-compatible server such as vLLM."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
@@ -11,6 +13,7 @@ from assistant.types import Message, ModelUnavailable
 from retrieval.types import Locale
 
 MOST_TOKENS = 160  # four short sentences
+_MARK = re.compile(r"<\|[^<>|]{1,40}\|>|<(?:start|end)_of_turn>|</?s>|\[/?INST\]")  # of ChatML, Llama, Qwen, Gemma, Mistral
 
 
 class LocalChat:
@@ -73,18 +76,26 @@ class ServedChat:
 
     async def stream(self, messages: Sequence[Message]) -> AsyncGenerator[str]:
         """The reply in pieces as the server sends them."""
+        said: Any = self._chat.astream([(message.role, plain(message.content)) for message in messages])
         try:
-            async for chunk in self._chat.astream([(message.role, message.content) for message in messages]):
-                if text := chunk.text:
-                    yield str(text)
+            async with aclosing(said):  # hanging up is what stops the server
+                async for chunk in said:
+                    if text := chunk.text:
+                        yield str(text)
         except Exception as error:  # openai, httpx and LangChain each have their own kinds
             raise ModelUnavailable(f"{self._url!r} does not answer ({error!r}): is LLM_URL right and the server up?") from error
 
 
 def chatml(messages: Sequence[Message]) -> str:
     """The prompt in ChatML, the form that SmolLM2 was trained on; text cannot break out of its message."""
-    safe = ((m.role, m.content.replace("<|im_start|>", "").replace("<|im_end|>", "")) for m in messages)
-    return "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in safe) + "<|im_start|>assistant\n"
+    return "".join(f"<|im_start|>{m.role}\n{plain(m.content)}<|im_end|>\n" for m in messages) + "<|im_start|>assistant\n"
+
+
+def plain(text: str) -> str:
+    """A message's text without what a chat template would read as its own marks, such as `<|im_end|>`."""
+    while (shorter := _MARK.sub("", text)) != text:  # what is left may have closed up into another mark
+        text = shorter
+    return text
 
 
 def packaged_weights() -> Path:

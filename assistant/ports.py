@@ -76,7 +76,7 @@ class SessionStore(Protocol):
 
     async def start_turn(self, turn: Turn) -> tuple[Turn, dict[str, Any] | None]:
         """Records the message and gives the turn its history. The second value is the recorded answer when the client
-        sent this message before (a resend after a lost connection)."""
+        sent this message before (a resend after a lost connection) and it was answered to the end."""
         ...
 
     async def add_sentence(self, turn: Turn, shown: Shown) -> None:

@@ -43,7 +43,7 @@ class SqlStore:
 
     async def start_turn(self, turn: Turn) -> tuple[Turn, dict[str, Any] | None]:
         """Records the message and gives the turn its history. The second value is the recorded answer when the
-        client sent this message before (a resend after a lost connection)."""
+        client sent this message before (a resend after a lost connection) and it was answered to the end."""
         return await self._write(lambda c: _start_turn(c, turn))
 
     async def add_sentence(self, turn: Turn, shown: Shown) -> None:
@@ -77,8 +77,12 @@ class SqlStore:
             with self._engine.begin() as connection:
                 return call(connection)
 
+        work = asyncio.create_task(asyncio.to_thread(run))
         try:
-            return await asyncio.to_thread(run)
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:  # a thread cannot be stopped: what it writes must come before what is written next
+            await asyncio.gather(work, return_exceptions=True)
+            raise
         except (SQLAlchemyError, OSError) as error:
             # The statement's parameters hold what a patient wrote: only the kind of the error goes on.
             raise StoreFailed(f"the database did not take the record ({type(error).__name__}): is the disk full?") from None
@@ -145,23 +149,22 @@ def _start_turn(c: Connection, turn: Turn) -> tuple[Turn, dict[str, Any] | None]
     seen = c.execute(
         select(turns.c.id, turns.c.answer).where(turns.c.session_id == turn.session_id, turns.c.client_id == turn.client_id)
     ).first()
-    if seen is not None and seen.answer:
-        return turn, json.loads(seen.answer)
-    if seen is not None:  # it was cut off before its answer: ask again under the same row
-        c.execute(sentences.delete().where(sentences.c.turn_id == seen.id))
-        turn.id = seen.id
-    else:
-        c.execute(
-            insert(turns).values(
-                id=turn.id,
-                session_id=turn.session_id,
-                client_id=turn.client_id,
-                started_at=turn.started_at.isoformat(),
-                locale=turn.locale,
-                role=turn.role,
-                user_text=turn.user_text,
-            )
+    answer = json.loads(seen.answer) if seen and seen.answer else None
+    if answer and not answer.get("stopped"):
+        return turn, answer
+    if seen:  # it was cut off: it keeps what it showed under its own id, and the client's id goes to the turn that answers
+        c.execute(update(turns).where(turns.c.id == seen.id).values(client_id=seen.id))
+    c.execute(
+        insert(turns).values(
+            id=turn.id,
+            session_id=turn.session_id,
+            client_id=turn.client_id,
+            started_at=turn.started_at.isoformat(),
+            locale=turn.locale,
+            role=turn.role,
+            user_text=turn.user_text,
         )
+    )
     turn.history = _history(c, turn)
     return turn, None
 
@@ -191,6 +194,8 @@ def _finish(c: Connection, turn: Turn, answer: dict[str, Any]) -> None:
     assert turn.answer is not None
     payload = json.dumps(answer, ensure_ascii=False, sort_keys=True)
     done = len(turn.shown)
+    # The last sentence of a turn that was cut off may be on record without having been shown.
+    c.execute(sentences.delete().where(sentences.c.turn_id == turn.id, sentences.c.number >= done))
     for number, shown in enumerate(turn.answer.shown[done:], done):
         c.execute(insert(sentences).values(turn_id=turn.id, number=number, **_sentence(shown)))
     for number, v in enumerate(turn.verdicts):
@@ -232,6 +237,7 @@ def _finish(c: Connection, turn: Turn, answer: dict[str, Any]) -> None:
         {
             "turn": turn.id,
             "kind": turn.answer.kind,
+            "stopped": turn.stopped,
             "sha256": digest,
             "verdicts": [[v.rail, str(v.decision), v.category] for v in turn.verdicts],
             "evidence": [item.passage.id for item in turn.evidence],

@@ -2,6 +2,7 @@
 
 Every safety decision is on this page, in the order it is made: red flags, input rails, retrieval, model, claim gate, output
 rails, record, show. A step that fails ends the turn with a safe reply. Nothing is shown before it is checked and recorded.
+A turn that is stopped ends with what it has shown, on record like any other.
 """
 
 import asyncio
@@ -43,16 +44,15 @@ async def run_turn(turn: Turn, deps: Deps, emit: Emit) -> None:
     """Take `turn` to an answer. Raises StoreFailed when it cannot be recorded; then nothing more is shown."""
     started, turn.model = time.perf_counter(), deps.model.name
     try:
-        async with asyncio.timeout(deps.deadline_s):
+        async with asyncio.timeout(0 if turn.stopped else deps.deadline_s) as turn.limit:
             turn.answer = await _decide(turn, deps, emit)
+            turn.stopped = False  # it came to its end first
     except Exception as error:  # the one place where a turn may fail, and it fails closed
         turn.error = repr(error)
-        log.error("turn %s failed: %s", turn.id, type(error).__name__)  # an error's own words may quote a patient
-        turn.answer = (
-            Answer("answer", tuple(turn.shown))
-            if turn.shown
-            else Answer.saying("unavailable", reply("unavailable", turn.locale))
-        )
+        if not turn.stopped:
+            log.error("turn %s failed: %s", turn.id, type(error).__name__)  # an error's own words may quote a patient
+        said = "" if turn.shown or turn.stopped else reply("unavailable", turn.locale)
+        turn.answer = Answer("answer", tuple(turn.shown)) if turn.shown else Answer.saying("unavailable", said)
     turn.took_ms = (time.perf_counter() - started) * 1e3
     await deps.store.finish(turn, recorded(turn))
     for event in _closing(turn, turn.answer):
@@ -60,7 +60,6 @@ async def run_turn(turn: Turn, deps: Deps, emit: Emit) -> None:
 
 
 async def _decide(turn: Turn, deps: Deps, emit: Emit) -> Answer:
-    await emit(Status("checking"))
     flags = deps.red_flags.check(turn.user_text, locale=turn.locale, patient=turn.patient, country=turn.country)
     turn.verdicts.append(flags)
     turn.reasons = flags.reasons
@@ -70,6 +69,7 @@ async def _decide(turn: Turn, deps: Deps, emit: Emit) -> Answer:
     turn.disposition = "urgent" if flags.reasons else None
     if len(turn.user_text) > LONGEST:
         return Answer.saying("refusal", reply("too_long", turn.locale))
+    await emit(Status("checking"))  # not before: the first wait, where a stop takes effect, comes after the red flags
     verdict = await deps.rails.check("input", turn.user_text, turn.locale)
     turn.verdicts.append(verdict)
     if verdict.stops:

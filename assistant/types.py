@@ -1,5 +1,6 @@
 """The nouns of a chat turn. Imports retrieval.types and safety.types; does no I/O."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -98,6 +99,14 @@ class Turn:
     error: str = ""
     model: str = ""  # which model drafted
     took_ms: float = 0.0
+    stopped: bool = False  # its client stopped it, or has gone, before its end
+    limit: asyncio.Timeout | None = None  # of the turn while it runs
+
+    def stop(self) -> None:
+        """Ends the turn as if its time were up, unless it has its answer. What its red flags say is told all the same."""
+        self.stopped = self.stopped or self.answer is None
+        if self.answer is None and self.limit and not self.limit.expired():
+            self.limit.reschedule(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,7 @@ def done(turn: Turn) -> dict[str, Any]:
     return {
         "turn_id": turn.id,
         "kind": kind,
+        "stopped": turn.stopped,
         "disposition": turn.disposition,
         "sources": [source(e, turn.locale, turn) for e in turn.evidence if e.label in cited],
         "question": question("topic", turn.answer.shown[0].sentence.text, turn.choices) if turn.choices else None,

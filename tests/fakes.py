@@ -1,5 +1,6 @@
 """One hand-written fake per port. Scripted, recording, and strict: an unscripted call fails the test."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -143,6 +144,7 @@ class FakeStore:
     sentences: list[Shown] = field(default_factory=list)
     finished: list[tuple[Turn, dict[str, Any]]] = field(default_factory=list)
     feedback: list[tuple[str, str, str]] = field(default_factory=list)
+    recorded_one: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def open_session(self, *, locale: Locale, role: Role, session_id: str | None = None) -> str:
         self._break("open_session")
@@ -160,6 +162,7 @@ class FakeStore:
     async def finish(self, turn: Turn, answer: dict[str, Any]) -> None:
         self._break("finish")
         self.finished.append((turn, answer))
+        self.recorded_one.set()
 
     async def add_feedback(self, turn_id: str, rating: str, comment: str) -> None:
         self.feedback.append((turn_id, rating, comment))

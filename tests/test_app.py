@@ -1,15 +1,21 @@
 """The web edge: problem documents, limits, headers, and the socket over real HTTP."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
+from websockets.asyncio.client import connect
 
 from assistant.app import BODY, create_app
+from tests.conftest import free_port
 from tests.fakes import DRINKS, HOME, FakeRails, FakeRetriever, FakeStore
-from tests.test_turn import CITED, deps
+from tests.test_turn import CITED, Endless, deps
 
 
 @pytest.fixture
@@ -171,12 +177,78 @@ def test_the_parts_answer_alone(client: TestClient) -> None:
 def test_what_is_published_is_what_the_interface_fixes(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     fixed = {
-        "/healthz",
-        "/readyz",
-        "/api/v1/chat",
-        "/api/v1/retrieve",
-        "/api/v1/triage",
-        "/api/v1/rails/check",
-        "/api/v1/verify",
-    }
+        "/healthz", "/readyz", "/api/v1/chat", "/api/v1/retrieve", "/api/v1/triage", "/api/v1/rails/check", "/api/v1/verify",
+        "/api/v1/deidentify", "/v1/chat/completions", "/v1/models",
+    }  # fmt: skip
     assert fixed <= paths.keys()
+
+
+def test_the_turns_of_every_way_in_are_counted(client: TestClient) -> None:
+    client.post("/api/v1/chat", json={"text": "fever"}, headers={"accept": "text/event-stream"})
+    client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "fever"}]})
+    with client.websocket_connect("/api/v1/chat") as socket:
+        socket.send_json({"type": "hello"})
+        socket.send_json({"type": "message", "id": "m1", "text": "fever"})
+        while socket.receive_json()["type"] != "done":
+            """The frames before it."""
+    metrics = client.get("/metrics").text
+    assert 'doctor_turns_total{kind="answer",path="model"} 3.0' in metrics
+    assert "doctor_turn_seconds_count 3.0" in metrics
+
+
+def test_a_body_of_unknown_length_is_refused_before_it_is_read(client: TestClient) -> None:
+    answer = client.post("/api/v1/chat", content=iter([b"x" * 10]))
+    assert answer.status_code == 413
+    assert "content-length" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers"),
+    [
+        ("/api/v1/chat", {"text": "fever"}, {"accept": "text/event-stream"}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "fever"}], "stream": True}, {}),
+    ],
+)
+async def test_a_client_that_drops_its_stream_stops_the_turn_which_is_on_record(
+    path: str, body: dict[str, Any], headers: dict[str, str]
+) -> None:
+    model = Endless()
+    made = deps(model=model)
+    async with serving(create_app(made)) as base, httpx.AsyncClient(base_url=base) as client:
+        async with client.stream("POST", path, json=body, headers=headers) as answer:
+            async for line in answer.aiter_lines():
+                if DRINKS.text["en"] in line:
+                    break
+        await made.store.recorded_one.wait()  # type: ignore[attr-defined]
+    [(turn, _)] = made.store.finished  # type: ignore[attr-defined]
+    assert turn.stopped
+    assert model.closed == 1
+
+
+async def test_a_client_that_drops_its_socket_stops_the_turn_which_is_on_record() -> None:
+    made = deps(model=Endless())
+    async with serving(create_app(made)) as base:
+        async with connect(f"{base.replace('http', 'ws')}/api/v1/chat") as socket:
+            await socket.send('{"type": "hello"}')
+            await socket.send('{"type": "message", "id": "m1", "text": "fever"}')
+            async for said in socket:
+                if json.loads(said)["type"] == "sentence":
+                    break
+        await made.store.recorded_one.wait()  # type: ignore[attr-defined]
+    [(turn, _)] = made.store.finished  # type: ignore[attr-defined]
+    assert turn.stopped
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[str]:
+    """A real server over `app`, on a free port; gives its address."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+    task = asyncio.create_task(server.serve())
+    while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await task

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from assistant.chat import MOST_INVALID, Connection
-from tests.fakes import DRINKS, FakeModel, FakeRetriever, FakeStore
-from tests.test_turn import CITED, deps
+from assistant.live import LiveTurns
+from tests.fakes import DRINKS, FakeModel, FakeRedFlags, FakeRetriever, FakeStore
+from tests.test_turn import CITED, Endless, EndlessRails, deps
 
 
 class Client:
@@ -18,9 +20,8 @@ class Client:
 
     def __init__(self, **overrides: Any) -> None:
         self.frames: list[dict[str, Any]] = []
-        self.connection = Connection(
-            overrides.pop("deps", None) or deps(*overrides.pop("script", [CITED]), **overrides), self.send
-        )
+        made = overrides.pop("deps", None) or deps(*overrides.pop("script", [CITED]), **overrides)
+        self.connection = Connection(LiveTurns(made, CollectorRegistry()), self.send)
 
     async def send(self, frame: dict[str, Any]) -> None:
         json.dumps(frame)
@@ -138,19 +139,85 @@ async def test_a_second_message_while_one_is_answered_is_told_to_wait() -> None:
     assert client.types().count("done") == 1
 
 
-async def test_stop_ends_the_turn() -> None:
-    class Endless(FakeModel):
-        async def stream(self, messages: Any) -> Any:
-            await asyncio.sleep(60)
-            yield "never"
-
-    client = await greeted(model=Endless())
+async def begun(**overrides: Any) -> Client:
+    """A client whose answer has shown its first sentence and would go on for ever."""
+    model = Endless()
+    client = await greeted(model=model, **overrides)
     await client.connection.take(json.dumps({"type": "message", "id": "m1", "text": "fever"}))
-    await asyncio.sleep(0.05)
-    await client.connection.take(json.dumps({"type": "stop", "id": "m1"}))
-    await asyncio.gather(*client.connection.running.values(), return_exceptions=True)
-    await asyncio.sleep(0)
+    await model.waiting.wait()
+    return client
+
+
+async def test_a_stopped_answer_ends_with_done_and_what_was_shown_is_on_record() -> None:
+    client = await begun()
+    frames = await client.say(type="stop", id="m1")
+    assert [f["type"] for f in frames] == ["done"]
+    assert frames[0]["stopped"] is True
+    assert frames[0]["kind"] == "answer"
+    assert [s["label"] for s in frames[0]["sources"]] == ["E1"]
+    [(turn, recorded)] = client.connection.deps.store.finished  # type: ignore[attr-defined]
+    assert turn.stopped
+    assert [s["text"] for s in recorded["sentences"]] == [DRINKS.text["en"]]
     assert client.connection.running == {}
+    assert client.connection.deps.model.closed == 1  # type: ignore[attr-defined]
+
+
+async def test_a_stop_that_cannot_be_recorded_is_an_error() -> None:
+    client = await begun(store=FakeStore(broken="finish"))
+    frames = await client.say(type="stop", id="m1")
+    assert [f.get("code") for f in frames] == ["not_recorded"]
+
+
+async def test_a_message_that_is_stopped_at_once_has_shown_nothing() -> None:
+    client = await greeted(rails=EndlessRails())
+    await client.connection.take(json.dumps({"type": "message", "id": "m1", "text": "fever"}))
+    frames = await client.say(type="stop", id="m1")
+    assert [f["type"] for f in frames] == ["status", "done"]
+    assert frames[-1]["stopped"] is True
+    assert frames[-1]["kind"] == "unavailable"
+
+
+async def test_an_emergency_is_told_even_when_it_is_stopped_at_once() -> None:
+    client = await greeted(red_flags=FakeRedFlags("emergency"))
+    await client.connection.take(json.dumps({"type": "message", "id": "m1", "text": "chest pain"}))
+    frames = await client.say(type="stop", id="m1")
+    assert [f["type"] for f in frames] == ["disposition", "sentence", "sentence", "done"]
+    assert frames[-1]["kind"] == "emergency"
+    assert frames[-1]["stopped"] is False
+
+
+async def test_a_stop_for_another_message_changes_nothing() -> None:
+    client = await greeted()
+    await client.connection.take(json.dumps({"type": "message", "id": "m1", "text": "fever"}))
+    frames = await client.say(type="stop", id="other")
+    assert frames[-1]["stopped"] is False
+
+
+@pytest.mark.parametrize("gone", [ConnectionResetError(), RuntimeError("closed"), ValueError()])
+async def test_an_answer_whose_client_has_gone_is_stopped_and_on_record(gone: Exception) -> None:
+    client = await begun()
+
+    async def nowhere(_: Any) -> None:
+        raise gone
+
+    client.connection.send = nowhere
+    await client.connection.close()
+    [(turn, _)] = client.connection.deps.store.finished  # type: ignore[attr-defined]
+    assert turn.stopped
+    assert len(turn.shown) == 1
+
+
+async def test_a_client_that_goes_in_the_midst_of_an_answer_stops_it() -> None:
+    client = await greeted(model=Endless())
+
+    async def until_the_first_sentence(frame: Any) -> None:
+        if frame["type"] == "sentence":
+            raise ConnectionResetError
+
+    client.connection.send = until_the_first_sentence
+    await client.say(type="message", id="m1", text="fever")
+    [(turn, _)] = client.connection.deps.store.finished  # type: ignore[attr-defined]
+    assert turn.stopped
 
 
 async def test_a_message_that_is_sent_again_gets_the_recorded_answer_once() -> None:
@@ -185,6 +252,7 @@ async def test_closing_stops_what_runs() -> None:
     await client.connection.take(json.dumps({"type": "message", "id": "m1", "text": "fever"}))
     await client.connection.close()
     assert all(task.done() for task in client.connection.running.values())
+    assert len(client.connection.deps.store.finished) == 1  # type: ignore[attr-defined]
 
 
 @given(

@@ -1,5 +1,7 @@
 """The turn fails closed, shows nothing unchecked, and records before it shows."""
 
+import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -20,6 +22,28 @@ def deps(*script: Any, **overrides: Any) -> Deps:
         "store": FakeStore(),
     }  # fmt: skip
     return Deps(**{**parts, **overrides})
+
+
+@dataclass
+class Endless(FakeModel):
+    """Writes one sentence that passes, and once that is shown never ends."""
+
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def stream(self, messages: Any) -> Any:
+        try:
+            yield "Offer a child with fever small drinks often [E1]. And "
+            self.waiting.set()
+            await asyncio.Event().wait()
+        finally:
+            self.closed += 1
+
+
+class EndlessRails(FakeRails):
+    """Never decides."""
+
+    async def check(self, direction: str, text: str, locale: Any) -> Any:
+        await asyncio.Event().wait()
 
 
 async def play(d: Deps, text: str = "My child has a fever", **turn: Any) -> tuple[Turn, list[str], list[TurnEvent]]:
@@ -187,6 +211,62 @@ async def test_a_client_that_hangs_up_is_still_recorded() -> None:
     with pytest.raises(ConnectionResetError):
         await run_turn(turn, d, gone)
     assert len(d.store.finished) == 1  # type: ignore[attr-defined]
+
+
+async def test_a_turn_that_is_stopped_keeps_what_it_showed_and_is_recorded_as_stopped() -> None:
+    d, events = deps(model=Endless()), []
+
+    async def emit(event: TurnEvent) -> None:
+        events.append(event)
+        if isinstance(event, SentenceShown):
+            turn.stop()
+            turn.stop()  # twice is as good as once
+
+    turn, _ = await d.store.start_turn(Turn("s1", "m1", "fever?"))
+    await run_turn(turn, d, emit)
+    assert turn.stopped
+    assert turn.answer is not None
+    assert turn.answer.kind == "answer"
+    assert [s.sentence.text for s in turn.answer.shown] == [TRUE]
+    assert [recorded["stopped"] for _, recorded in d.store.finished] == [True]  # type: ignore[attr-defined]
+    assert isinstance(events[-1], Done)
+    assert d.model.closed == 1  # type: ignore[attr-defined]
+
+
+async def test_a_turn_that_is_stopped_before_anything_is_shown_says_nothing() -> None:
+    turn, shown, events = await play(deps(rails=EndlessRails()), stopped=True)
+    assert shown == []
+    assert turn.answer is not None
+    assert turn.answer.kind == "unavailable"
+    assert isinstance(events[-1], Done)
+
+
+async def test_how_urgent_it_is_is_told_even_when_a_turn_is_stopped() -> None:
+    d = deps(rails=EndlessRails(), red_flags=FakeRedFlags("", (Reason("r", "why"),)))
+    _, _, events = await play(d, stopped=True)
+    assert any(isinstance(e, Disposed) and e.level == "urgent" for e in events)
+
+
+@pytest.mark.parametrize("category", ["emergency", "crisis"])
+async def test_a_card_is_shown_whole_even_when_its_turn_is_stopped(category: str) -> None:
+    turn, shown, _ = await play(deps(red_flags=FakeRedFlags(category)), stopped=True)
+    assert turn.answer is not None
+    assert turn.answer.kind == category
+    assert shown == ["Call an ambulance now.", "Stay with the person."]
+    assert not turn.stopped
+
+
+async def test_a_turn_that_has_its_answer_cannot_be_stopped() -> None:
+    turn, _, _ = await play(deps(CITED))
+    turn.stop()
+    assert not turn.stopped
+
+
+async def test_a_turn_that_takes_too_long_is_not_a_stopped_one() -> None:
+    turn, shown, _ = await play(deps(model=Endless(), draft_s=60, deadline_s=0.05))
+    assert shown == [TRUE]
+    assert not turn.stopped
+    assert "Timeout" in turn.error
 
 
 async def test_the_model_is_not_waited_for_once_its_first_sentences_fail() -> None:

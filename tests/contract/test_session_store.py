@@ -1,13 +1,16 @@
 """What every SessionStore does: the same class over SQLite and over PostgreSQL."""
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from assistant.store import SqlStore, first_broken
+from assistant.tables import sentences
 from assistant.types import Answer, Shown, StoreFailed, Turn, UnknownSession
 from assistant.wire import recorded
 from retrieval.types import Citation
@@ -58,14 +61,20 @@ SAID = Shown(
 )
 
 
-async def answered(store: SqlStore, client_id: str = "m1", session: str | None = None) -> Turn:
+async def rows_of(store: SqlStore, turn: Turn) -> list[str]:
+    """The sentences on record for a turn."""
+    wanted = select(sentences.c.text).where(sentences.c.turn_id == turn.id)
+    return await store._write(lambda c: list(c.execute(wanted).scalars()))
+
+
+async def answered(store: SqlStore, client_id: str = "m1", session: str | None = None, stopped: bool = False) -> Turn:
     session = session or await store.open_session(locale="en", role="patient")
     turn, _ = await store.start_turn(Turn(session, client_id, "My child has a fever"))
     await store.add_sentence(turn, SAID)
     turn.shown.append(SAID)
     turn.evidence.append(FEVER)
     turn.verdicts.append(RailVerdict("red_flags", Decision.ALLOW))
-    turn.answer = Answer("answer", (SAID,))
+    turn.answer, turn.stopped = Answer("answer", (SAID,)), stopped
     await store.finish(turn, recorded(turn))
     return turn
 
@@ -93,14 +102,46 @@ async def test_a_message_that_comes_again_gets_its_recorded_answer(store: SqlSto
     assert [s["text"] for s in seen["sentences"]] == ["Offer small drinks."]
 
 
-async def test_a_message_that_was_cut_off_is_asked_again_under_the_same_turn(store: SqlStore) -> None:
+async def test_a_message_that_was_cut_off_is_asked_again_as_a_turn_of_its_own(store: SqlStore) -> None:
     session = await store.open_session(locale="en", role="patient")
     first, _ = await store.start_turn(Turn(session, "m1", "fever?"))
     await store.add_sentence(first, SAID)
     second, seen = await store.start_turn(Turn(session, "m1", "fever?"))
     assert seen is None
-    assert second.id == first.id
     await store.add_sentence(second, SAID)
+    assert await rows_of(store, first) == [SAID.sentence.text]
+
+
+async def test_a_stopped_turn_says_so_in_the_audit_trail_and_is_asked_again(store: SqlStore) -> None:
+    session = await store.open_session(locale="en", role="patient")
+    first = await answered(store, "m1", session, stopped=True)
+    assert '"stopped": true' in (await store.audit_rows())[-1]["payload"]
+    second, seen = await store.start_turn(Turn(session, "m1", "My child has a fever"))
+    assert seen is None
+    assert second.id != first.id
+    await answered(store, "m2", session)
+    assert '"stopped": false' in (await store.audit_rows())[-1]["payload"]
+    assert await rows_of(store, first) == [SAID.sentence.text]
+
+
+async def test_a_sentence_that_was_recorded_but_never_shown_is_not_part_of_the_answer(store: SqlStore) -> None:
+    session = await store.open_session(locale="en", role="patient")
+    turn, _ = await store.start_turn(Turn(session, "m1", "fever?"))
+    await store.add_sentence(turn, SAID)  # the turn was stopped before this one reached the screen
+    turn.stopped, turn.answer = True, Answer("unavailable", ())
+    await store.finish(turn, recorded(turn))
+    assert await rows_of(store, turn) == []
+
+
+async def test_what_a_stopped_caller_wrote_is_written_before_what_comes_next(store: SqlStore) -> None:
+    session = await store.open_session(locale="en", role="patient")
+    turn, _ = await store.start_turn(Turn(session, "m1", "fever?"))
+    writing = asyncio.create_task(store.add_sentence(turn, SAID))
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert await rows_of(store, turn) == [SAID.sentence.text]
 
 
 async def test_a_session_can_be_taken_up_again_and_an_unknown_one_cannot(store: SqlStore) -> None:
@@ -146,7 +187,5 @@ async def test_it_says_that_it_can_be_written_to(store: SqlStore) -> None:
 
 
 async def test_turns_that_end_at_once_keep_one_chain(store: SqlStore) -> None:
-    import asyncio
-
     await asyncio.gather(*(answered(store, f"m{n}") for n in range(8)))
     assert first_broken(await store.audit_rows()) is None

@@ -1,0 +1,238 @@
+"""OpenAI's chat completions over the same turn: what comes in, what goes out. Knows nothing of HTTP.
+
+System messages are read by nobody: what the server may say is decided in `assistant.turn`, not by who asks.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any, Literal
+from uuid import uuid4
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
+
+from assistant.chat import NOT_RECORDED
+from assistant.live import LiveTurns
+from assistant.turn import Deps
+from assistant.types import Asked, Done, Exchange, Role, SentenceShown, StoreFailed, Turn, TurnEvent
+from assistant.wire import TEXT, Country, recorded, sentence
+from retrieval.text import is_chinese
+from retrieval.types import LOCALES, Locale
+from safety.replies import reply
+
+log = logging.getLogger(__name__)
+MODEL = "virtual-doctor"
+LOOK_BACK = 6  # earlier questions among which the topic of a follow-up is sought
+READING_S = 10.0
+# Parameters that would change what comes back: the values that are harmless, and the remedy. Any other parameter is ignored.
+REFUSED: dict[str, tuple[Sequence[Any], str]] = {
+    "n": ((1,), "there is one answer to a question: leave it out or send 1"),
+    "tools": (([],), "this server calls no tools: leave it out"),
+    "functions": (([],), "this server calls no functions: leave it out"),
+    "response_format": (({"type": "text"},), "answers are text: leave it out; `metadata` holds them as data"),
+    "modalities": ((["text"],), 'answers are text: leave it out or send ["text"]'),
+    "audio": ((), "answers are text: leave it out"),
+    "logprobs": ((False,), "sentences are checked whole and have no token probabilities: leave it out"),
+}
+
+
+class Part(BaseModel):
+    type: Literal["text"]
+    text: str
+
+
+def _text(content: Any) -> Any:
+    """A message's text: as it stands, its text parts joined, or nothing for a message without content."""
+    if not isinstance(content, list):
+        return "" if content is None else content
+    if not all(isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str) for part in content):
+        raise ValueError("only text is read: send parts of type `text` and leave images, sound and files out")
+    return "\n".join(part["text"] for part in content)
+
+
+class ChatMessage(BaseModel):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[str, BeforeValidator(_text, json_schema_input_type=str | list[Part] | None)] = ""
+
+
+class Wanted(BaseModel):
+    """What this server reads of a request's `metadata`; other keys are the client's own."""
+
+    locale: Locale | None = Field(None, description="the language of the last question when left out")
+    role: Role = "patient"
+    country: Country | None = None
+
+
+class CompletionBody(BaseModel):
+    model: str = Field(MODEL, description="there is one model; every name gets it")
+    messages: list[ChatMessage] = Field(min_length=1, description="the last user message is the question")
+    stream: bool | None = False
+    metadata: Wanted | None = None
+    n: Any = None
+    tools: Any = None
+    functions: Any = None
+    response_format: Any = None
+    modalities: Any = None
+    audio: Any = None
+    logprobs: Any = None
+
+    @field_validator(*REFUSED)
+    @classmethod
+    def _harmless(cls, value: Any, info: ValidationInfo) -> Any:
+        harmless, remedy = REFUSED[str(info.field_name)]
+        if value is not None and value not in harmless:
+            raise ValueError(remedy)
+        return value
+
+    @field_validator("messages")
+    @classmethod
+    def _asks(cls, messages: list[ChatMessage]) -> list[ChatMessage]:
+        asked = [message.content for message in messages if message.role == "user"]
+        if not asked or not asked[-1].strip():
+            raise ValueError("there is no question: send a last `user` message with text")
+        if len(asked[-1]) > TEXT:
+            raise ValueError(f"the question is too long: send at most {TEXT} characters in the last `user` message")
+        return messages
+
+
+def error(
+    message: str, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None
+) -> dict[str, Any]:
+    """An error in OpenAI's form."""
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def models(created: int) -> dict[str, Any]:
+    return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": created, "owned_by": "virtual-doctor"}]}
+
+
+async def begin(body: CompletionBody, deps: Deps, country: str | None) -> Turn:
+    """A turn about the last user message, in a session of its own, with the earlier messages as history. Raises StoreFailed."""
+    last = max(number for number, message in enumerate(body.messages) if message.role == "user")
+    wanted, text = body.metadata or Wanted(), body.messages[last].content.strip()
+    turn = Turn("", f"openai-{uuid4().hex}", text, wanted.locale or _language(text), wanted.role)
+    turn.country = wanted.country or country
+    before = [message for message in body.messages[:last] if message.role in ("user", "assistant")]
+    try:
+        async with asyncio.timeout(READING_S):
+            before = await _choose(turn, before, deps, keep=wanted.locale is not None)
+            history = await _history(turn, before, deps)
+    except Exception as fault:  # an emergency must not wait for what came before it: the question then stands alone
+        log.error("the conversation before turn %s was not read: %s", turn.id, type(fault).__name__)
+        history = ()
+    turn.session_id = await deps.store.open_session(locale=turn.locale, role=turn.role)
+    await deps.store.start_turn(turn)
+    turn.history = history
+    return turn
+
+
+def _language(text: str) -> Locale:
+    return "zh" if is_chinese(text) else "en"
+
+
+async def _choose(turn: Turn, before: list[ChatMessage], deps: Deps, keep: bool) -> list[ChatMessage]:
+    """When `turn` answers our question back by a choice's number or name, it asks the question before again, about that topic.
+
+    Gives what was said before the question.
+    """
+    asked: list[Locale] = [
+        locale for locale in LOCALES if before and before[-1].content.startswith(reply("which_topic", locale))
+    ]
+    if not asked or before[-1].role != "assistant" or len(before) < 2 or before[-2].role != "user":
+        return before
+    locale, question = asked[0], await _checked(before[-2].content, asked[0], deps)
+    topics = await deps.retriever.unsure(question, locale=locale) if question else ()
+    for number, topic in enumerate(topics, 1):
+        name = deps.retriever.title(topic, locale).casefold()
+        if turn.user_text.casefold().strip(" .。") in (str(number), name, f"{number}. {name}"):
+            turn.user_text, turn.chosen, turn.locale = before[-2].content, topic, turn.locale if keep else locale
+            return before[:-2]
+    return before
+
+
+async def _history(turn: Turn, before: Sequence[ChatMessage], deps: Deps) -> tuple[Exchange, ...]:
+    """The latest earlier question that has a topic: what a follow-up such as "and for children?" is about."""
+    earlier = [message.content for message in before if message.role == "user"]
+    for text in reversed(earlier[-LOOK_BACK:]):
+        locale = _language(text)
+        if question := await _checked(text, locale, deps):
+            found = await deps.retriever.search(question, locale=locale, k=1, clinician=turn.role == "clinician")
+            if found:
+                return (Exchange(question, "", found[0].passage.topic),)
+    return ()
+
+
+async def _checked(text: str, locale: Locale, deps: Deps) -> str:
+    """An earlier message as the input rails let it pass; "" when they do not. Only so it may reach retrieval."""
+    if not text.strip() or len(text) > TEXT:
+        return ""
+    verdict = await deps.rails.check("input", text, locale)
+    return "" if verdict.stops else verdict.text or text
+
+
+def said(event: TurnEvent, turn: Turn) -> str:
+    """What an event adds to the text of the answer: paragraphs, the last of them the disclaimer."""
+    match event:
+        case SentenceShown(shown):
+            first = turn.shown[0] if turn.shown else turn.answer.shown[0] if turn.answer else None
+            cited = "".join(f" [{label}]" for label in sentence(shown)["citations"])
+            return f"{_urgent(turn) if shown is first else ''}{shown.sentence.text}{cited}\n\n"
+        case Asked(_, text, choices):
+            numbered = "\n".join(f"{number}. {label}" for number, (_, label) in enumerate(choices, 1))
+            return f"{_urgent(turn)}{text}\n\n{numbered}\n\n"
+        case Done():
+            body = recorded(turn)
+            return "\n\n".join(filter(None, [_sources(body["sources"]), *body["notices"], body["disclaimer"]]))
+    return ""
+
+
+def _urgent(turn: Turn) -> str:
+    """Why help is needed today. An emergency's reasons stand in its card."""
+    return "".join(f"{reason.text}\n\n" for reason in turn.reasons) if turn.disposition == "urgent" else ""
+
+
+def _sources(sources: Sequence[dict[str, Any]]) -> str:
+    lines = (f"- [{s['label']}] {s['publisher']}: {s['title']} ({s['year']}) {s['url'] or ''}".rstrip() for s in sources)
+    return "\n".join(lines)
+
+
+async def whole(turn: Turn, live: LiveTurns) -> dict[str, Any]:
+    """The answer as one completion. Raises StoreFailed."""
+    async with aclosing(live.events(turn)) as events:
+        text = "".join([said(event, turn) async for event in events])
+    message = {"role": "assistant", "content": text, "refusal": None}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    return {**_head(turn), "object": "chat.completion", "choices": [choice], "metadata": _metadata(turn)}
+
+
+async def stream(turn: Turn, live: LiveTurns) -> AsyncIterator[str]:
+    """The answer as server-sent chunks, a sentence each. A client that goes stops the turn."""
+    yield _chunk(turn, {"role": "assistant", "content": ""})
+    try:
+        async with aclosing(live.events(turn)) as events:
+            async for event in events:
+                if text := said(event, turn):
+                    yield _chunk(turn, {"content": text})
+        yield _chunk(turn, {}, "stop", metadata=_metadata(turn))
+    except StoreFailed:
+        yield _event(error(NOT_RECORDED, "server_error", code="not_recorded"))
+    yield "data: [DONE]\n\n"
+
+
+def _metadata(turn: Turn) -> dict[str, Any]:
+    return {"session": turn.session_id, **recorded(turn)}
+
+
+def _chunk(turn: Turn, delta: dict[str, Any], finish: str | None = None, **more: Any) -> str:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+    return _event({**_head(turn), "object": "chat.completion.chunk", "choices": [choice], **more})
+
+
+def _event(body: dict[str, Any]) -> str:
+    return f"data: {json.dumps(body, ensure_ascii=False)}\n\n"
+
+
+def _head(turn: Turn) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{turn.id}", "created": int(turn.started_at.timestamp()), "model": MODEL}
