@@ -34,9 +34,11 @@ from retrieval.types import Locale, RetrievalError
 from safety.deidentify import deidentify
 from safety.grounding import best_support
 from safety.guard import Guard
+from safety.interview import Interview
 from safety.pseudonyms import Pseudonyms
 from safety.rails import NemoRails
 from safety.red_flags import RedFlags
+from safety.triage import triage
 from safety.types import PatientContext
 
 log = logging.getLogger(__name__)
@@ -55,7 +57,7 @@ def build_deps(settings: Settings, progress: Callable[[Any], Any] = iter) -> Dep
     place, chroma, url = IndexPlace(settings.data_dir / "index"), settings.chroma_url, settings.database_url
     with ThreadPoolExecutor(4) as pool:
         chat = pool.submit(_model, settings)
-        flags = pool.submit(RedFlags.load)
+        flags, interview = pool.submit(RedFlags.load), pool.submit(Interview.load)
         english = MiniLM()  # what the guard was trained on
         embedder = Bilingual(english)
         rails = pool.submit(NemoRails, guard=Guard(english))
@@ -64,7 +66,7 @@ def build_deps(settings: Settings, progress: Callable[[Any], Any] = iter) -> Dep
             build(place, vectors, embedder, progress)
         retriever = open_index(place, vectors, embedder)
         store = SqlStore(url) if url else SqlStore.sqlite(settings.data_dir / "doctor.sqlite3")
-        return Deps(chat.result(), retriever, flags.result(), rails.result(), store)
+        return Deps(chat.result(), retriever, flags.result(), interview.result(), rails.result(), store)
 
 
 def _model(settings: Settings) -> ChatModel:
@@ -256,12 +258,15 @@ def _parts(app: FastAPI) -> None:
         return {"passages": [wire.hit(item, body.locale) for item in found], "abstained": not found}
 
     @app.post("/api/v1/triage")
-    async def triage(request: Request, body: wire.TriageBody) -> dict[str, Any]:
+    async def urgency(request: Request, body: wire.TriageBody) -> dict[str, Any]:
+        deps: Deps = request.app.state.deps
         patient = PatientContext(age_years=body.age, sex=body.sex, pregnant=body.pregnant)
         text = f"{body.text}\n{body.history}" if body.history else body.text
-        flags = request.app.state.deps.red_flags.check(text, locale=body.locale, patient=patient, country=body.country)
-        level = "emergency" if flags.stops else "urgent" if flags.reasons else None
-        return {"disposition": level, "reasons": [wire.reason(r) for r in flags.reasons], "questions": []}
+        replies = [(reply.question_id, reply.value) for reply in body.replies]
+        found = triage(
+            deps.red_flags, deps.interview, text, locale=body.locale, patient=patient, country=body.country, replies=replies
+        )
+        return wire.triaged(found, body.locale)
 
     @app.post("/api/v1/rails/check")
     async def rails(request: Request, body: wire.RailsBody) -> dict[str, Any]:

@@ -117,28 +117,32 @@ def rails(
 def triage(
     text: Text = None,
     age: float | None = None,
+    sex: Annotated[str | None, typer.Option(help="female or male")] = None,
     pregnant: bool | None = None,
     locale: Lang = "en",
     batch: Batch = None,
     as_json: Json = False,
 ) -> None:
-    """The red flags in a message."""
-    from assistant.wire import reason
+    """How urgent a message is, why, and what would still be asked. A batch row may give age, sex, pregnant, history, replies."""
+    from assistant.wire import triaged
+    from safety.interview import Interview
     from safety.red_flags import RedFlags
+    from safety.triage import triage as assess
 
-    flags = RedFlags.load()
+    flags, interview = RedFlags.load(), Interview.load()
     for row in rows(text, batch):
-        patient = PatientContext(age_years=row.get("age", age), pregnant=row.get("pregnant", pregnant))
-        found = flags.check(row["text"], locale=row.get("locale", locale), patient=patient)
-        level = "emergency" if found.stops else "urgent" if found.reasons else None
-        body = {
-            "disposition": level,
-            "category": found.category,
-            "reasons": [reason(r) for r in found.reasons],
-            "reply": found.reply,
-        }
-        lines = [level or "no red flag", *(f"  {r.text}  ({', '.join(r.words)})" for r in found.reasons), found.reply]
-        _print(body, as_json or batch is not None, "\n".join(line for line in lines if line))
+        lang = row.get("locale", locale)
+        patient = PatientContext(row.get("age", age), row.get("sex", sex), row.get("pregnant", pregnant))
+        told = f"{row['text']}\n{row['history']}" if row.get("history") else row["text"]
+        replies = [(reply["question_id"], reply["value"]) for reply in row.get("replies", ())]
+        found = assess(flags, interview, told, locale=lang, patient=patient, replies=replies)
+        lines = [
+            found.level or "no complaint that is known",
+            *(f"  {r.text}  ({', '.join(r.words)})" for r in found.reasons),
+            found.card or found.act,
+            *(f"? {asked.text[lang]}" for asked in found.questions),
+        ]
+        _print(triaged(found, lang), as_json or batch is not None, "\n".join(line for line in lines if line))
 
 
 @app.command()

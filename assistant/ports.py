@@ -5,7 +5,9 @@ from typing import Any, Literal, Protocol
 
 from assistant.types import Message, Role, Shown, Turn
 from retrieval.types import Evidence, Locale, Passage
-from safety.types import PatientContext, RailVerdict
+from safety.interview import Assessment
+from safety.interview_rules import Question
+from safety.types import Disposition, PatientContext, RailVerdict, Reason
 
 
 class ChatModel(Protocol):
@@ -59,6 +61,26 @@ class RedFlags(Protocol):
     """safety.red_flags.RedFlags: rules only, before anything else."""
 
     def check(self, text: str, *, locale: Locale, patient: PatientContext = ..., country: str | None = None) -> RailVerdict: ...
+
+    def card(self, reasons: Sequence[Reason], locale: Locale, country: str | None) -> str:
+        """The emergency card for reasons that were found later in the turn."""
+        ...
+
+
+class Interview(Protocol):
+    """safety.interview.Interview: the questions that decide how urgent a complaint is, and the level."""
+
+    def assess(
+        self, text: str, *, locale: Locale, patient: PatientContext = ..., replies: Sequence[tuple[str, str]] = ()
+    ) -> Assessment: ...
+
+    def question(self, question_id: str) -> Question | None:
+        """The question that has this id."""
+        ...
+
+    def act(self, level: Disposition, locale: Locale) -> str:
+        """What to do at a level, and within what time."""
+        ...
 
 
 class Rails(Protocol):

@@ -17,7 +17,7 @@ from assistant.types import Exchange, Role, Shown, StoreFailed, Turn, UnknownSes
 from retrieval.types import Locale
 
 T = TypeVar("T")
-HISTORY = 6  # earlier turns a turn may look back on
+HISTORY = 12  # earlier turns a turn may look back on
 GENESIS = "0" * 64
 
 
@@ -171,12 +171,17 @@ def _start_turn(c: Connection, turn: Turn) -> tuple[Turn, dict[str, Any] | None]
 
 def _history(c: Connection, turn: Turn) -> tuple[Exchange, ...]:
     rows = c.execute(
-        select(turns.c.user_text, turns.c.topic, turns.c.kind)
-        .where(turns.c.session_id == turn.session_id, turns.c.id != turn.id, turns.c.kind == "answer")
+        select(turns.c.user_text, turns.c.topic, turns.c.answer)
+        .where(turns.c.session_id == turn.session_id, turns.c.id != turn.id, turns.c.answer.is_not(None))
         .order_by(turns.c.started_at.desc())
         .limit(HISTORY)
     ).all()
-    return tuple(Exchange(row.user_text, "", row.topic or "") for row in reversed(rows))
+    return tuple(Exchange(row.user_text, "", row.topic or "", _asked(row.answer)) for row in reversed(rows))
+
+
+def _asked(answer: str) -> str:
+    question = json.loads(answer)["question"]
+    return str(question["question_id"]) if question else ""
 
 
 def _sentence(shown: Shown) -> dict[str, Any]:

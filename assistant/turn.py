@@ -8,14 +8,14 @@ A turn that is stopped ends with what it has shown, on record like any other.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from assistant import compose, planner
 from assistant.draft import draft
-from assistant.ports import ChatModel, Rails, RedFlags, Retriever, SessionStore
-from assistant.types import Answer, Asked, Disposed, Done, ModelUnavailable, SentenceShown, Shown, Status, Turn, TurnEvent
+from assistant.ports import ChatModel, Interview, Rails, RedFlags, Retriever, SessionStore
+from assistant.types import Answer, ModelUnavailable, SentenceShown, Shown, Status, Turn, TurnEvent, closing, fixed
 from assistant.wire import recorded
 from safety.grounding import check_sentence
 from safety.replies import reply
@@ -32,6 +32,7 @@ class Deps:
     model: ChatModel
     retriever: Retriever
     red_flags: RedFlags
+    interview: Interview
     rails: Rails
     store: SessionStore
     evidence_k: int = 4
@@ -55,12 +56,13 @@ async def run_turn(turn: Turn, deps: Deps, emit: Emit) -> None:
         turn.answer = Answer("answer", tuple(turn.shown)) if turn.shown else Answer.saying("unavailable", said)
     turn.took_ms = (time.perf_counter() - started) * 1e3
     await deps.store.finish(turn, recorded(turn))
-    for event in _closing(turn, turn.answer):
+    for event in closing(turn, turn.answer):
         await emit(event)
 
 
 async def _decide(turn: Turn, deps: Deps, emit: Emit) -> Answer:
-    flags = deps.red_flags.check(turn.user_text, locale=turn.locale, patient=turn.patient, country=turn.country)
+    told = planner.told(turn, deps.interview)
+    flags = deps.red_flags.check(told.words, locale=turn.locale, patient=turn.patient, country=turn.country)
     turn.verdicts.append(flags)
     turn.reasons = flags.reasons
     if flags.stops:
@@ -70,40 +72,40 @@ async def _decide(turn: Turn, deps: Deps, emit: Emit) -> Answer:
     if len(turn.user_text) > LONGEST:
         return Answer.saying("refusal", reply("too_long", turn.locale))
     await emit(Status("checking"))  # not before: the first wait, where a stop takes effect, comes after the red flags
-    verdict = await deps.rails.check("input", turn.user_text, turn.locale)
+    verdict = await deps.rails.check("input", told.words, turn.locale)
     turn.verdicts.append(verdict)
     if verdict.stops:
         return Answer.saying("unavailable" if verdict.category == "fault" else "refusal", verdict.reply)
 
+    triage = planner.assessed(turn, told, deps.interview)
+    if triage.questions:
+        return Answer.saying("question", planner.ask(turn, told, triage))
+    turn.disposition, turn.reasons = planner.graver(turn, triage)
+    if turn.disposition == "emergency":
+        return Answer.saying("emergency", deps.red_flags.card(turn.reasons, turn.locale, turn.country))
+    await _tell(planner.advice(turn, triage, deps.interview), turn, deps, emit)
+
     await emit(Status("reading"))
-    turn.question = planner.standalone(verdict.text or turn.user_text, turn, deps.retriever)
+    turn.question = planner.standalone(verdict.text or told.words, turn, deps.retriever)
     asked, clinician = turn.question, turn.role == "clinician"
     turn.evidence += await deps.retriever.search(asked, locale=turn.locale, k=deps.evidence_k, clinician=clinician)
-    if not turn.evidence:
-        return await _which_topic(turn, deps)
-
-    await _draft(turn, deps, emit)
-    if not turn.shown:
+    if not turn.evidence and not turn.shown:
+        said = await planner.which_topic(turn, deps.retriever)
+        return Answer.saying("question" if turn.choices else "refusal", said)
+    if turn.evidence:
+        await _draft(turn, deps, emit)
+    if turn.evidence and turn.path == "none":
         turn.path = "composed"
         for line in compose.body(turn.evidence, turn.locale):
             await _show(line, turn, deps, emit)
     if not turn.shown:
         return Answer.saying("refusal", reply("no_evidence", turn.locale))
-    turn.evidence += compose.urgent_passages(turn.evidence, deps.retriever)
-    for line in compose.safety_net(turn.evidence, turn.locale):
-        await _show(line, turn, deps, emit)
+    await _tell(planner.come_back(triage, turn.locale), turn, deps, emit)
+    if turn.evidence and not triage.level:
+        turn.evidence += compose.urgent_passages(turn.evidence, deps.retriever)
+        for line in compose.safety_net(turn.evidence, turn.locale):
+            await _show(line, turn, deps, emit)
     return Answer("answer", tuple(turn.shown))
-
-
-async def _which_topic(turn: Turn, deps: Deps) -> Answer:
-    """No topic is sure: name the one that is missing, or let the asker choose among the likely ones, once."""
-    if name := deps.retriever.uncovered(turn.question):
-        return Answer.saying("refusal", reply("uncovered", turn.locale).replace("{name}", name))
-    topics = await deps.retriever.unsure(turn.question, locale=turn.locale) if turn.chosen is None else ()
-    turn.choices = tuple((topic, deps.retriever.title(topic, turn.locale)) for topic in topics)
-    if turn.choices:
-        return Answer.saying("question", reply("which_topic", turn.locale))
-    return Answer.saying("refusal", reply("no_evidence", turn.locale))
 
 
 async def _draft(turn: Turn, deps: Deps, emit: Emit) -> None:
@@ -117,7 +119,7 @@ async def _draft(turn: Turn, deps: Deps, emit: Emit) -> None:
                 async for sentence in drafted:
                     if await _show(sentence, turn, deps, emit):
                         turn.path = "model"
-                    elif not turn.shown and len(turn.dropped) >= deps.most_dropped:
+                    elif turn.path == "none" and len(turn.dropped) >= deps.most_dropped:
                         return
     except (ModelUnavailable, TimeoutError) as error:
         turn.error = repr(error)
@@ -140,11 +142,9 @@ async def _show(sentence: str, turn: Turn, deps: Deps, emit: Emit) -> bool:
     return True
 
 
-def _closing(turn: Turn, answer: Answer) -> Iterator[TurnEvent]:
-    """What is told once the turn is on record: how urgent it is, what was not shown yet, a question back, the end."""
-    if turn.disposition:
-        yield Disposed(turn.disposition, turn.reasons)
-    yield from (SentenceShown(shown) for shown in answer.shown[len(turn.shown) :] if answer.kind != "question")
-    if turn.choices:
-        yield Asked("topic", answer.shown[0].sentence.text, turn.choices)
-    yield Done(turn)
+async def _tell(text: str, turn: Turn, deps: Deps, emit: Emit) -> None:
+    """Record, show: for our own fixed words out of reviewed files."""
+    for shown in fixed(text):
+        await deps.store.add_sentence(turn, shown)
+        turn.shown.append(shown)
+        await emit(SentenceShown(shown))

@@ -1,6 +1,7 @@
 """The nouns of a chat turn. Imports retrieval.types and safety.types; does no I/O."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -46,6 +47,7 @@ class Exchange:
     question: str
     answer: str
     topic: str  # the topic its first passage came from, or ""
+    asked: str = ""  # the id of the question that was asked back, or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,11 @@ class Shown:
     sentence: CheckedSentence
     ledger: Ledger = "guideline"
     section: str = ""
+
+
+def fixed(text: str) -> list[Shown]:
+    """Our own fixed words, one sentence a line. They stand in reviewed files, so no passage has to support them."""
+    return [Shown(CheckedSentence(line.strip(), True)) for line in text.splitlines() if line.strip()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,11 @@ class Answer:
     @classmethod
     def saying(cls, kind: AnswerKind, text: str) -> "Answer":
         """An answer in our own fixed words, one sentence a line: a card, a refusal, a question back."""
-        return cls(kind, tuple(Shown(CheckedSentence(line.strip(), True)) for line in text.splitlines() if line.strip()))
+        return cls(kind, tuple(fixed(text)))
+
+    @property
+    def text(self) -> str:
+        return " ".join(shown.sentence.text for shown in self.shown)
 
 
 @dataclass(slots=True)
@@ -92,7 +103,8 @@ class Turn:
     dropped: list[CheckedSentence] = field(default_factory=list)
     shown: list[Shown] = field(default_factory=list)
     path: AnswerPath = "none"
-    choices: tuple[tuple[str, str], ...] = ()  # (topic, title) that the asker may choose among
+    asks: str = "topic"  # the id of the question asked back, when there are choices
+    choices: tuple[tuple[str, str], ...] = ()  # (value, label) that the asker may choose among
     disposition: Disposition | None = None
     reasons: tuple[Reason, ...] = ()
     answer: Answer | None = None
@@ -140,3 +152,13 @@ class Done:
 
 
 TurnEvent = Status | SentenceShown | Disposed | Asked | Done
+
+
+def closing(turn: Turn, answer: Answer) -> Iterator[TurnEvent]:
+    """What is told once a turn is on record: how urgent it is, what was not shown yet, a question back, the end."""
+    if turn.disposition:
+        yield Disposed(turn.disposition, turn.reasons)
+    yield from (SentenceShown(shown) for shown in answer.shown[len(turn.shown) :] if answer.kind != "question")
+    if turn.choices:
+        yield Asked(turn.asks, answer.text, turn.choices)
+    yield Done(turn)

@@ -8,6 +8,7 @@ from assistant.types import Asked, Disposed, Done, Role, SentenceShown, Shown, S
 from retrieval.types import Evidence, Locale, Passage
 from safety.helplines import call_for
 from safety.replies import reply
+from safety.triage import Triaged
 from safety.types import RailVerdict, Reason
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
@@ -38,7 +39,7 @@ class MessageFrame(Frame):
 class ReplyFrame(Frame):
     type: Literal["reply"]
     id: Id
-    question_id: Id
+    question_id: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\w./-]+$")]
     value: Annotated[str, StringConstraints(min_length=1, max_length=400)]
 
 
@@ -73,12 +74,18 @@ class RetrieveBody(Frame):
     role: Role = "patient"
 
 
+class TriageReply(Frame):
+    question_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    value: Annotated[str, StringConstraints(min_length=1, max_length=400)]
+
+
 class TriageBody(Frame):
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TEXT)]
     age: float | None = Field(None, ge=0, le=130)
     sex: Literal["female", "male"] | None = None
     pregnant: bool | None = None
     history: str | None = Field(None, max_length=4_000)
+    replies: list[TriageReply] = Field(default_factory=list, max_length=5)
     locale: Locale = "en"
     country: Country | None = None
 
@@ -154,7 +161,7 @@ def done(turn: Turn) -> dict[str, Any]:
         "stopped": turn.stopped,
         "disposition": turn.disposition,
         "sources": [source(e, turn.locale, turn) for e in turn.evidence if e.label in cited],
-        "question": question("topic", turn.answer.shown[0].sentence.text, turn.choices) if turn.choices else None,
+        "question": question(turn.asks, turn.answer.text, turn.choices) if turn.choices else None,
         "artifacts": [],
         "suggestions": [],
         "path": turn.path,
@@ -215,6 +222,25 @@ def passage_body(passage: Passage, locale: Locale) -> dict[str, Any]:
             }
             for c in passage.claims
         ],
+    }
+
+
+def triaged(item: Triaged, locale: Locale) -> dict[str, Any]:
+    """The body of /triage: the level so far, why, and what is still open, most decisive first."""
+    return {
+        "disposition": item.level,
+        "category": item.category,
+        "reasons": [reason(r) for r in item.reasons],
+        "reply": item.card or item.act,
+        "questions": [
+            {
+                "id": asked.id,
+                "text": asked.text[locale],
+                "choices": [{"value": c.value, "label": c.label[locale]} for c in asked.choices],
+            }
+            for asked in item.questions
+        ],
+        "come_back": list(item.come_back),
     }
 
 

@@ -64,6 +64,12 @@ class Cards:
             out += [self._say("also_crisis", locale), *self._numbers(lines.crisis, locale)]
         return "\n".join(out)
 
+    def call(self, reasons: list[str], locale: Locale, country: str | None) -> str:
+        """A card without a red flag of its own: whom to call and why, one sentence a line."""
+        return "\n".join(
+            (self._say("call_self", locale, ambulance=self.numbers(locale, country).ambulance[locale]), *reasons[:2])
+        )
+
     def _call(self, rule: Rule, other: bool) -> str:
         if rule.kind == "urgent":
             return "urgent"

@@ -56,13 +56,14 @@ class Assessment:
     complaint: Complaint | None = None
     questions: tuple[Question, ...] = ()  # still open and able to raise the level, most decisive first
     come_back: tuple[str, ...] = ()
-    act: str = ""  # what to do, and within what time
 
 
 class Interview:
     """The complaints, loaded once; safe for concurrent turns."""
 
-    def __init__(self, reader: Reader, complaints: Sequence[Complaint], acts: Mapping[Disposition, Mapping[Locale, str]]) -> None:
+    def __init__(
+        self, reader: Reader, complaints: Sequence[Complaint], acts: Mapping[Disposition, Mapping[Locale, str]]
+    ) -> None:
         self.reader, self.complaints, self.acts = reader, tuple(complaints), acts
         self._questions = {question.id: question for complaint in complaints for question in complaint.questions}
 
@@ -78,6 +79,10 @@ class Interview:
     def question(self, question_id: str) -> Question | None:
         """The question that has this id."""
         return self._questions.get(question_id)
+
+    def act(self, level: Disposition, locale: Locale) -> str:
+        """What to do at a level, and within what time."""
+        return self.acts[level][locale]
 
     def assess(
         self,
@@ -108,7 +113,6 @@ class Interview:
             first,
             questions,
             tuple(line[locale] for line in first.come_back),
-            self.acts[level][locale],
         )
 
     def _facts(self, text: str, patient: PatientContext) -> Facts:

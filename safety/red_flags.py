@@ -73,6 +73,10 @@ class RedFlags:
             took_ms=(time.perf_counter() - started) * 1000,
         )
 
+    def card(self, reasons: Sequence[Reason], locale: Locale, country: str | None) -> str:
+        """The emergency card for reasons that the interview found, one sentence a line."""
+        return self.cards.call([reason.text for reason in reasons], locale, country)
+
     def _fired(self, findings: Findings, patient: PatientContext) -> list[tuple[Rule, tuple[str, ...]]]:
         names = set(findings.active)
         names.discard("pregnant")

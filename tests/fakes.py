@@ -7,8 +7,10 @@ from typing import Any
 
 from assistant.types import Message, Role, Shown, StoreFailed, Turn
 from retrieval.types import Claim, Evidence, Locale, Passage, Source
+from safety.interview import Assessment
+from safety.interview_rules import Question
 from safety.replies import reply
-from safety.types import Decision, RailVerdict, Reason
+from safety.types import Decision, Disposition, RailVerdict, Reason
 
 NICE = Source("nice", "NICE", "Fever in under 5s: assessment and initial management (NG143)", 2019, None, "GB")
 
@@ -114,6 +116,29 @@ class FakeRedFlags:
         decision = Decision.ESCALATE if self.category else Decision.ALLOW
         said = "Call an ambulance now.\nStay with the person." if self.category else ""
         return RailVerdict("red_flags", decision, self.category, reply=said, reasons=self.reasons)
+
+
+    def card(self, reasons: Sequence[Reason], locale: Locale, country: str | None) -> str:
+        return "\n".join(("Call an ambulance now.", *(reason.text for reason in reasons)))
+
+
+@dataclass
+class FakeInterview:
+    """Gives the assessments of its script in turn, then no assessment; knows the questions in them."""
+
+    script: list[Assessment] = field(default_factory=list)
+    known: dict[str, Question] = field(default_factory=dict)
+    heard: list[tuple[str, tuple[tuple[str, str], ...]]] = field(default_factory=list)
+
+    def assess(self, text: str, *, locale: Locale, patient: Any = None, replies: Sequence[tuple[str, str]] = ()) -> Assessment:
+        self.heard.append((text, tuple(replies)))
+        return self.script.pop(0) if self.script else Assessment(None)
+
+    def question(self, question_id: str) -> Question | None:
+        return self.known.get(question_id)
+
+    def act(self, level: Disposition, locale: Locale) -> str:
+        return f"Act: {level}."
 
 
 @dataclass

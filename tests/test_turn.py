@@ -10,7 +10,7 @@ from assistant.turn import LONGEST, Deps, run_turn
 from assistant.types import Asked, Disposed, Done, Exchange, ModelUnavailable, SentenceShown, StoreFailed, Turn, TurnEvent
 from retrieval.types import StoreUnreachable
 from safety.types import Decision, Reason
-from tests.fakes import DRINKS, RASH, FakeModel, FakeRails, FakeRedFlags, FakeRetriever, FakeStore
+from tests.fakes import DRINKS, RASH, FakeInterview, FakeModel, FakeRails, FakeRedFlags, FakeRetriever, FakeStore
 
 CITED = ["Offer a child with fever ", "small drinks often [E1]."]
 TRUE, NET = DRINKS.text["en"], RASH.text["en"]
@@ -19,6 +19,7 @@ TRUE, NET = DRINKS.text["en"], RASH.text["en"]
 def deps(*script: Any, **overrides: Any) -> Deps:
     parts = {
         "model": FakeModel(list(script)), "retriever": FakeRetriever(), "red_flags": FakeRedFlags(), "rails": FakeRails(),
+        "interview": FakeInterview(),
         "store": FakeStore(),
     }  # fmt: skip
     return Deps(**{**parts, **overrides})
