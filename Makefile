@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM := .venv-vllm
+SERVED := var/vllm/SmolLM2-135M-Instruct/model.safetensors
 export ANONYMIZED_TELEMETRY=False DO_NOT_TRACK=1 HF_HUB_OFFLINE=1 LANGSMITH_TRACING=false NEMO_GUARDRAILS_NO_USAGE_STATS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: fresh run install index test check format lint types bench system clean
+.PHONY: fresh run install index test test-vllm vllm check format lint types bench system clean
 
 run: install  ## install what is missing, build the index, serve http://127.0.0.1:8000
 	$(BIN)/doctor serve
@@ -31,8 +33,24 @@ $(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
 system:  ## what the tests need beside Python: PostgreSQL, Chromium and a Chinese font, from Debian or Ubuntu packages
 	@sh deploy/system-packages.sh
 
-test: $(VENV)/.dev system  ## install what the tests need and run them
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev system  ## install what the tests need and run them, but for those that need vLLM
+	$(BIN)/python -m pytest --ignore=tests/integration/test_vllm.py
+
+test-vllm: $(VENV)/.dev vllm  ## install vLLM beside the product and run the product on it
+	$(BIN)/python -m pytest tests/integration/test_vllm.py
+
+vllm: $(SERVED)  ## vLLM for the CPU in an environment of its own, and the small model in the form that it serves
+
+$(SERVED): $(VLLM)/.installed finetune/export.py
+	$(VLLM)/bin/python -m finetune.export
+
+$(VLLM)/.installed: requirements-vllm.lock requirements-vllm-wheels.lock
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --upgrade "pip>=24"
+	$(VLLM)/bin/python -m pip install --quiet torch==2.13.0
+	$(VLLM)/bin/python -m pip install --quiet -r requirements-vllm.lock
+	$(VLLM)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-vllm-wheels.lock
+	touch $@
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
@@ -45,7 +63,7 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-check: lint types test  ## what CI runs
+check: lint types test test-vllm  ## what CI runs
 
 bench: index  ## measure, and write the figures into README.md
 	$(BIN)/python -m finetune.bench $(if $(DATA),--data $(DATA))
@@ -54,4 +72,4 @@ fresh:  ## time a clean clone until it answers a question (packages cached)
 	@sh deploy/fresh_start.sh
 
 clean:
-	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache

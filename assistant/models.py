@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
@@ -72,18 +71,32 @@ class ServedChat:
         self._chat = ChatOpenAI(
             base_url=url, model=model, api_key=SecretStr(key), temperature=0.0, timeout=timeout_s,
             max_completion_tokens=512, max_retries=1, streaming=True,
+            stream_chunk_timeout=None,  # its wait_for can swallow a cancellation in Python 3.11; `timeout` bounds each read
         )  # fmt: skip
 
     async def stream(self, messages: Sequence[Message]) -> AsyncGenerator[str]:
-        """The reply in pieces as the server sends them."""
-        said: Any = self._chat.astream([(message.role, plain(message.content)) for message in messages])
+        """The reply in pieces as the server sends them. Closing the iterator hangs up, which stops the server."""
+        pieces: asyncio.Queue[str | None] = asyncio.Queue()
+
+        async def read() -> None:
+            try:
+                async for chunk in self._chat.astream([(m.role, plain(m.content)) for m in messages]):
+                    pieces.put_nowait(str(chunk.text))
+            finally:
+                pieces.put_nowait(None)
+
+        # Cancelling a task that reads hangs up at once; LangChain's iterator, when it is closed, leaves that to the collector of garbage.
+        reading = asyncio.create_task(read())
         try:
-            async with aclosing(said):  # hanging up is what stops the server
-                async for chunk in said:
-                    if text := chunk.text:
-                        yield str(text)
+            while (piece := await pieces.get()) is not None:
+                if piece:
+                    yield piece
+            await reading
         except Exception as error:  # openai, httpx and LangChain each have their own kinds
             raise ModelUnavailable(f"{self._url!r} does not answer ({error!r}): is LLM_URL right and the server up?") from error
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
 
 def chatml(messages: Sequence[Message]) -> str:

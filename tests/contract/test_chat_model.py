@@ -5,7 +5,9 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import aclosing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
 
 import pytest
 
@@ -14,6 +16,7 @@ from assistant.ports import ChatModel
 from assistant.types import Message, ModelUnavailable
 from tests.conftest import free_port
 
+hung_up = threading.Event()  # set when a client of the scripted server left before the end
 ASKED = [Message("system", "Answer in one short sentence."), Message("user", "Say hello.")]
 
 
@@ -22,19 +25,25 @@ class Scripted(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        if self.path != "/v1/chat/completions" or body["model"] != "tiny" or not body["stream"]:
+        if self.path != "/v1/chat/completions" or body["model"] not in ("tiny", "endless") or not body["stream"]:
             self.send_error(404)
             return
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.end_headers()
-        for word in ["Hello", " there", ",", " friend", "."]:
-            choice = {"index": 0, "delta": {"role": "assistant", "content": word}, "finish_reason": None}
-            chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "tiny", "choices": [choice]}
-            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
-            self.wfile.flush()
-            time.sleep(0.02)
-        self.wfile.write(b"data: [DONE]\n\n")
+        try:
+            for word in ["Hello", " there", ",", " friend", "."] if body["model"] == "tiny" else repeat("on "):
+                self.say(word)
+            self.wfile.write(b"data: [DONE]\n\n")
+        except OSError:
+            hung_up.set()
+
+    def say(self, word: str) -> None:
+        choice = {"index": 0, "delta": {"role": "assistant", "content": word}, "finish_reason": None}
+        chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "tiny", "choices": [choice]}
+        self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        self.wfile.flush()
+        time.sleep(0.02)
 
     def log_message(self, *_: object) -> None:
         """Silent."""
@@ -78,6 +87,29 @@ async def test_a_reply_that_nobody_wants_any_more_stops(model: ChatModel) -> Non
     await anext(stream)
     await stream.aclose()
     assert [p async for p in model.stream(ASKED)]
+
+
+async def test_hanging_up_reaches_the_server(server_url: str) -> None:
+    async with aclosing(ServedChat(server_url, "endless").stream(ASKED)) as pieces:
+        await anext(pieces)
+    assert await asyncio.to_thread(hung_up.wait, 30)
+
+
+async def test_a_reader_that_is_cancelled_hangs_up(server_url: str) -> None:
+    hung_up.clear()
+    begun = asyncio.Event()
+
+    async def read() -> None:
+        async with aclosing(ServedChat(server_url, "endless").stream(ASKED)) as pieces:
+            async for _ in pieces:
+                begun.set()
+
+    reading = asyncio.create_task(read())
+    await begun.wait()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert await asyncio.to_thread(hung_up.wait, 30)
 
 
 async def test_two_turns_at_once_both_get_their_reply(model: ChatModel) -> None:
