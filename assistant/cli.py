@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -101,10 +102,12 @@ def rails(
 ) -> None:  # fmt: skip
     """What the rails decide on a text."""
     from assistant.wire import verdict
+    from safety.guard import Guard
     from safety.rails import NemoRails
     from safety.red_flags import RedFlags
 
-    engine, flags = NemoRails(), RedFlags.load()
+    guard = Guard()
+    engine, flags = NemoRails(guard=guard), RedFlags.load(guard=guard)
     for row in rows(text, batch):
         lang = row.get("locale", locale)
         first = flags.check(row["text"], locale=lang) if direction == "input" else None
@@ -125,11 +128,13 @@ def triage(
 ) -> None:
     """How urgent a message is, why, and what would still be asked. A batch row may give age, sex, pregnant, history, replies."""
     from assistant.wire import triaged
+    from safety.guard import Guard
     from safety.interview import Interview
     from safety.red_flags import RedFlags
     from safety.triage import triage as assess
 
-    flags, interview = RedFlags.load(), Interview.load()
+    guard = Guard()
+    flags, interview = RedFlags.load(guard=guard), Interview.load(guard=guard)
     for row in rows(text, batch):
         lang = row.get("locale", locale)
         patient = PatientContext(row.get("age", age), row.get("sex", sex), row.get("pregnant", pregnant))
@@ -183,6 +188,19 @@ def deid(text: Text = None, mode: Mode = "mask", batch: Batch = None, as_json: J
         found = deidentify(row["text"], mode, row.get("locale"), pseudonyms=pseudonyms)
         body = {"text": found.text, "entities": [asdict(entity) for entity in found.entities]}
         _print(body, as_json or batch is not None, found.text)
+
+
+@app.command("eval")
+def evaluate(
+    suite: Literal["safety", "triage", "verify", "deid"],
+    data: Annotated[Path | None, typer.Option(help="A .jsonl file or a folder of them; default: our own small set.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of report.html and report.json.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a part on labelled rows: tables here, report.html and report.json in a folder."""
+    given = [*(["--data", str(data)] if data else []), *(["--out", str(out)] if out else []), *(["--json"] if as_json else [])]
+    # a child, because nothing here may import what measures it
+    raise typer.Exit(subprocess.run([sys.executable, "-m", "finetune.evaluate", suite, *given], check=False).returncode)  # noqa: S603
 
 
 @audit.command("verify")

@@ -12,8 +12,9 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from finetune.deid_data import EVALS, held_out
 from finetune.deid_sources import phi_group, phi_rows, presidio_key, presidio_rows
@@ -21,15 +22,16 @@ from safety.deidentify import Entity, deidentify, find
 
 Span = tuple[int, int, str]
 Row = tuple[str, str, list[Span]]  # language, text, spans
-_PRESIDIO = {
-    "PERSON": "NAME", "ADDRESS": "LOCATION", "LOCATION": "LOCATION", "ORGANIZATION": "ORGANIZATION", "CREDIT_CARD": "BANK_CARD",
-    "PHONE_NUMBER": "PHONE", "DATE_TIME": "DATE", "EMAIL_ADDRESS": "EMAIL", "US_SSN": "SSN", "DOMAIN_NAME": "URL",
-    "IBAN_CODE": "ACCOUNT", "IP_ADDRESS": "IP", "US_DRIVER_LICENSE": "LICENSE",
+TYPES = {  # names that public sets give to what we mask
+    "PERSON": "NAME", "PATIENT": "NAME", "DOCTOR": "NAME", "ADDRESS": "LOCATION", "GEOGRAPHIC_LOCATION": "LOCATION",
+    "CREDIT_CARD": "BANK_CARD", "PHONE_NUMBER": "PHONE", "DATE_TIME": "DATE", "EMAIL_ADDRESS": "EMAIL", "US_SSN": "SSN",
+    "SOCIAL_SECURITY_NUMBER": "SSN", "DOMAIN_NAME": "URL", "IBAN_CODE": "ACCOUNT", "IP_ADDRESS": "IP",
+    "US_DRIVER_LICENSE": "LICENSE", "MEDICAL_RECORD_NUMBER": "MRN", "HEALTH_PLAN_BENEFICIARY_NUMBER": "HEALTH_PLAN",
+    "FAX_NUMBER": "FAX", "UNIQUE_IDENTIFIER": "OTHER_ID",
 }  # fmt: skip
-_PHI = {
-    "GEOGRAPHIC_LOCATION": "LOCATION", "MEDICAL_RECORD_NUMBER": "MRN", "HEALTH_PLAN_BENEFICIARY_NUMBER": "HEALTH_PLAN",
-    "PHONE_NUMBER": "PHONE", "EMAIL_ADDRESS": "EMAIL", "SOCIAL_SECURITY_NUMBER": "SSN", "IP_ADDRESS": "IP", "FAX_NUMBER": "FAX",
-    "UNIQUE_IDENTIFIER": "OTHER_ID",
+_OF_PRESIDIO = {  # the labels of that set which the safe harbour counts
+    "PERSON", "ADDRESS", "LOCATION", "ORGANIZATION", "CREDIT_CARD", "PHONE_NUMBER", "DATE_TIME", "EMAIL_ADDRESS", "US_SSN",
+    "DOMAIN_NAME", "IBAN_CODE", "IP_ADDRESS", "US_DRIVER_LICENSE",
 }  # fmt: skip
 _STAYS = re.compile(r"{{(?:country|state|nationality)}}")  # what presidio labels and the safe harbour lets stand
 
@@ -66,9 +68,9 @@ def presidio(folder: Path) -> Iterator[Row]:
         taken[key] += held_out(key)
         if held_out(key) and taken[key] <= 4 and not _STAYS.search(row["masked"]):
             spans = [
-                (s["start_position"], s["end_position"], _PRESIDIO[s["entity_type"]])
+                (s["start_position"], s["end_position"], TYPES.get(s["entity_type"], s["entity_type"]))
                 for s in row["spans"]
-                if s["entity_type"] in _PRESIDIO
+                if s["entity_type"] in _OF_PRESIDIO
             ]
             yield "en", row["full_text"], spans
 
@@ -79,52 +81,72 @@ def phi(folder: Path) -> Iterator[Row]:
         if held_out(phi_group(row)):
             text = row["text"]
             spans = [
-                (m.start(), m.end(), _PHI.get(i["type"], i["type"]))
+                (m.start(), m.end(), TYPES.get(i["type"], i["type"]))
                 for i in row["identifiers"]
                 for m in re.finditer(re.escape(i["value"]), text)
             ]
             yield "en", text, spans
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of one language and type: entities there are, fully masked, masked with the right type; masks given, and rightly so."""
+
+    gold: int = 0
+    masked: int = 0
+    typed: int = 0
+    given: int = 0
+    right: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Counts(*(one + more for one, more in pairs))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one entity, or of one mask. `problem` is empty where nothing is wrong."""
+
+    type: str
+    counts: Counts
+    problem: Literal["", "MISSED", "OTHER TYPE", "IN VAIN"]
+    start: int
+    end: int
+    told: str = ""  # what was found in its place, or the rule that masked in vain
+
+
 def figures(rows: Sequence[Row], errors: bool) -> Iterator[dict[str, Any]]:
     """One line for each language and type, and one over all."""
-    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * 5)
+    found: dict[tuple[str, str], Counts] = defaultdict(Counts)
     for locale, text, spans in rows:
-        entities = find(text)
-        for kind, column in _judged(text, spans, entities, errors):
-            counts[locale, kind][column] += 1
-            counts[locale, "all"][column] += 1
-    for (locale, kind), (gold, masked, typed, given, right) in sorted(counts.items()):
-        share = {"recall": masked / gold, "typed": typed / gold} if gold else {}
-        share |= {"precision": right / given} if given else {}
-        yield {"locale": locale, "type": kind, "n": gold, **{k: round(v, 3) for k, v in share.items()}}
+        for outcome in outcomes(text, spans, find(text)):
+            for kind in (outcome.type, "all"):
+                found[locale, kind] += outcome.counts
+            if errors and outcome.problem:
+                start, end = outcome.start, outcome.end
+                print(
+                    f"{outcome.problem} {outcome.type} {text[start:end]!r} {outcome.told} in {text[max(0, start - 40) : end + 30]!r}"
+                )
+    for (locale, kind), c in sorted(found.items()):
+        shares = {"recall": c.masked / c.gold, "typed": c.typed / c.gold} if c.gold else {}
+        shares |= {"precision": c.right / c.given} if c.given else {}
+        yield {"locale": locale, "type": kind, "n": c.gold, **{k: round(v, 3) for k, v in shares.items()}}
 
 
-def _judged(text: str, spans: Sequence[Span], entities: Sequence[Entity], errors: bool) -> Iterator[tuple[str, int]]:
+def outcomes(text: str, spans: Sequence[Span], entities: Sequence[Entity]) -> Iterator[Outcome]:
+    """What became of each entity, then of each mask."""
     covered = {i for e in entities for i in range(e.start, e.end)}
     for start, end, kind in spans:
         bare = re.sub(r"^(?:Dr|Mrs?|Ms|Miss|Prof)\b\.?", lambda m: " " * len(m[0]), text[start:end], flags=re.I)
         masked = all(start + i in covered for i, c in enumerate(bare) if c.isalnum())
-        yield kind, 0
-        if masked:
-            yield kind, 1
-        if masked and any(e.type == kind and e.start < end and start < e.end for e in entities):
-            yield kind, 2
-        elif errors and masked:
-            print(
-                f"OTHER TYPE {kind} {text[start:end]!r}: {[(e.type, e.rule) for e in entities if e.start < end and start < e.end]}"
-            )
-        if errors and not masked:
-            print(f"MISSED {kind} {text[start:end]!r} in {text[max(0, start - 40) : end + 30]!r}")
-    for entity in entities:
-        right = any(entity.start < end and start < entity.end for start, end, _ in spans)
-        yield entity.type, 3
-        if right:
-            yield entity.type, 4
-        elif errors:
-            print(
-                f"IN VAIN {entity.type} {text[entity.start : entity.end]!r} ({entity.rule}, {entity.score}) in {text[max(0, entity.start - 30) : entity.end + 25]!r}"
-            )
+        over = [e for e in entities if e.start < end and start < e.end]
+        typed = masked and any(e.type == kind for e in over)
+        told = "" if typed else str([(e.type, e.rule) for e in over])
+        yield Outcome(kind, Counts(1, masked, typed), "" if typed else "OTHER TYPE" if masked else "MISSED", start, end, told)
+    for e in entities:
+        right = any(e.start < end and start < e.end for start, end, _ in spans)
+        told = "" if right else f"({e.rule}, {e.score})"
+        yield Outcome(e.type, Counts(given=1, right=right), "" if right else "IN VAIN", e.start, e.end, told)
 
 
 def latency() -> dict[str, float]:

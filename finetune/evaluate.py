@@ -1,0 +1,196 @@
+"""`python -m finetune.evaluate SUITE [--data DIR]`: measures the product on labelled rows; `doctor eval` starts it.
+
+SUITE is safety, triage, verify or deid. Without --data it runs on the small set of `finetune/evals/`, which we wrote
+ourselves. Prints tables (or, with --json, report.json) and writes report.html and report.json. docs/eval.md has the fields.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+os.environ.update(
+    ANONYMIZED_TELEMETRY="False", DO_NOT_TRACK="1", HF_HUB_OFFLINE="1", LANGSMITH_TRACING="false",
+    NEMO_GUARDRAILS_NO_USAGE_STATS="1", TOKENIZERS_PARALLELISM="false",
+)  # fmt: skip
+
+from tqdm import tqdm
+
+from assistant.settings import Settings
+from finetune import eval_deid, eval_safety, eval_triage, eval_verify
+from finetune.charts import can_draw
+from finetune.eval_rows import EvalError, Loaded, load
+from finetune.report import Findings, Table, page, words
+from safety.types import SafetyError
+
+EVALS = Path(__file__).parent / "evals"
+OWN = {"safety": "safety.jsonl", "triage": "triage.jsonl", "verify": "claims.jsonl", "deid": "deid.jsonl"}
+SHOWN = 20  # rows that could not be read, in the tables; report.json has all
+PACKAGES = ("virtual-doctor", "nemoguardrails", "numpy", "torch", "transformers", "matplotlib")
+Suite = Callable[[Path], tuple[Loaded[Any], Findings]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a suite; 0, or 2 with the reason on stderr when it cannot run."""
+    parser = argparse.ArgumentParser(prog="doctor eval", description=__doc__.splitlines()[0])
+    parser.add_argument("suite", choices=SUITES)
+    parser.add_argument("--data", type=Path, help="a .jsonl file, or a folder of them; default: our own small set")
+    parser.add_argument("--out", type=Path, help="folder of report.html and report.json; default: eval/SUITE in DATA_DIR")
+    parser.add_argument("--json", action="store_true", help="print report.json instead of tables")
+    asked = parser.parse_args(arguments)
+    try:
+        loaded, findings = SUITES[asked.suite](asked.data or EVALS / OWN[asked.suite])
+        if len(findings.failed) == len(loaded.rows):
+            raise EvalError(f"the product failed on every row; the first: {findings.failed[0].where}: {findings.failed[0].why}")
+        body = report(asked.suite, loaded, findings, asked.data)
+        place = write(asked.out or Settings().data_dir / "eval" / asked.suite, body, _with_skipped(findings, loaded))
+    except (EvalError, SafetyError, OSError) as error:
+        print(f"doctor eval: {error}", file=sys.stderr)
+        return 2
+    shown = words(title(body), _with_skipped(findings, loaded), [*facts(body), ("report", str(place))])
+    print(json.dumps(body, ensure_ascii=False) if asked.json else shown, flush=True)
+    return 0
+
+
+def bar(rows: Iterable[Any]) -> Any:
+    """How far the run is, on stderr."""
+    return tqdm(rows, desc="rows", unit="row", file=sys.stderr)
+
+
+def safety(data: Path) -> tuple[Loaded[Any], Findings]:
+    """The parts are those that `assistant.app.build_deps` gives to /rails/check."""
+    from safety.guard import Guard
+    from safety.rails import NemoRails
+    from safety.red_flags import RedFlags
+
+    loaded, guard = load(data, eval_safety.parse), Guard()
+    return loaded, eval_safety.run(loaded, bar, RedFlags.load(guard=guard), NemoRails(guard=guard))
+
+
+def triage(data: Path) -> tuple[Loaded[Any], Findings]:
+    """The parts are those that `assistant.app.build_deps` gives to /triage."""
+    from safety.guard import Guard
+    from safety.interview import Interview
+    from safety.red_flags import RedFlags
+
+    loaded = load(data, eval_triage.parse)
+    return loaded, eval_triage.run(loaded, bar, RedFlags.load(guard=Guard()), Interview.load())
+
+
+def verify(data: Path) -> tuple[Loaded[Any], Findings]:
+    from safety.entailment import RELEASED
+    from safety.grounding import best_support
+
+    loaded, card = load(data, eval_verify.parse), RELEASED / "verify.json"
+    fits = json.loads(card.read_text("utf-8"))["calibration"] if card.exists() else {}
+    return loaded, eval_verify.run(loaded, bar, best_support, {kind: fit["threshold"] for kind, fit in sorted(fits.items())})
+
+
+def deid(data: Path) -> tuple[Loaded[Any], Findings]:
+    from safety.deidentify import deidentify
+
+    loaded = load(data, eval_deid.parse)
+    return loaded, eval_deid.run(loaded, bar, deidentify)
+
+
+SUITES: dict[str, Suite] = {"safety": safety, "triage": triage, "verify": verify, "deid": deid}
+
+
+def report(suite: str, loaded: Loaded[Any], findings: Findings, data: Path | None) -> dict[str, Any]:
+    """The body of report.json."""
+    return {
+        "suite": suite,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "-m", "finetune.evaluate", *sys.argv[1:]]),
+        "data": {"given": str(data) if data else None, "own_development_set": data is None, "files": loaded.files},
+        "commit": commit(),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "machine": {"system": platform.system(), "architecture": platform.machine(), "cores": os.cpu_count()},
+        "rows": {"read": len(loaded.rows), "unreadable": len(loaded.skipped), "failed": len(findings.failed)},
+        "not_counted": [{"where": bad.where, "why": bad.why} for bad in (*loaded.skipped, *findings.failed)],
+        "notes": list(findings.notes),
+        "figures": findings.figures,
+    }
+
+
+def commit() -> dict[str, Any] | None:
+    """The commit of the tree and whether it was changed since; None outside a git checkout."""
+    git, root = shutil.which("git"), Path(__file__).parent.parent
+    if git is None or not (root / ".git").exists():
+        return None
+    head, changed = (
+        subprocess.run([git, "-C", str(root), *asked], capture_output=True, text=True, check=False)  # noqa: S603
+        for asked in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+    )
+    return {"id": head.stdout.strip(), "changed_since": bool(changed.stdout.strip())} if head.returncode == 0 else None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _with_skipped(findings: Findings, loaded: Loaded[Any]) -> Findings:
+    """The findings with the rows that are in no figure: a note on top, and a table that names them."""
+    bad_rows = (*loaded.skipped, *findings.failed)
+    if not bad_rows:
+        return findings
+    count = len(bad_rows)
+    note = (
+        f"WARNING: {len(loaded.skipped)} rows could not be read, and on {len(findings.failed)} the product itself failed; "
+        "they are in no figure and are named below."
+    )
+    caption = "Rows that are in no figure" + (f": the first {SHOWN} of {count}; report.json has all" if count > SHOWN else "")
+    table = Table(caption, ("row", "why"), tuple((bad.where, bad.why) for bad in bad_rows[:SHOWN]))
+    return replace(findings, tables=(*findings.tables, table), notes=(note, *findings.notes))
+
+
+def title(body: dict[str, Any]) -> str:
+    kind = " on our own development set" if body["data"]["own_development_set"] else ""
+    return f"Virtual Doctor: evaluation {body['suite']!r}{kind}"
+
+
+def facts(body: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a reader must know to judge the figures, or to repeat them."""
+    files = ", ".join(f"{file['file']} ({file['rows']} rows, sha256 {file['sha256'][:12]})" for file in body["data"]["files"])
+    tree = body["commit"]
+    state = f"{tree['id']}{' with changes' if tree['changed_since'] else ''}" if tree else "not a git checkout"
+    made = ", ".join(f"{name} {number}" for name, number in body["versions"].items() if number)
+    rows = (
+        f"{body['rows']['read']} read, {body['rows']['unreadable']} unreadable, the product failed on {body['rows']['failed']}"
+    )
+    return [
+        ("date", body["date"]),
+        ("data", files),
+        ("rows", rows),
+        ("command", body["command"]),
+        ("commit", state),
+        ("versions", made),
+    ]
+
+
+def write(out: Path, body: dict[str, Any], findings: Findings) -> Path:
+    """Writes both reports; returns the page's path. Says on stderr where plots had to be left out."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.json").write_text(json.dumps(body, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
+    place = out / "report.html"
+    place.write_text(page(title(body), findings, facts(body)), "utf-8")
+    if not can_draw():
+        print("no plots: install matplotlib (pip install -r requirements-dev.lock, or the extra `train`)", file=sys.stderr)
+    return place
+
+
+if __name__ == "__main__":
+    sys.exit(main())
