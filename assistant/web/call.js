@@ -23,10 +23,24 @@ export function callLink(phone, words, kind) {
   return h("a", { class: kind, href: address }, icon(ICONS.phone), h("span", {}, words));
 }
 
+/** Whether a text tells what to dial where the local number is not known. */
+export function namesGeneralNumbers(text) {
+  return /\b(112|911|999)\b/.test(text ?? "");
+}
+
 /** The big button of the emergency card, or the words for "your local number". */
 export function ambulanceCall(number, locale) {
   if (!number) return h("p", { class: "call-words" }, say(locale, "emergency_call_local"));
   return h("p", {}, callLink(number, say(locale, "call_number", { number }), "call"));
+}
+
+/** Whether a sentence tells no more than one of the links of `helplines` does. */
+export function namesHelpline(text, lines) {
+  return (lines ?? []).some(({ phone, url }) => (phone && text.includes(phone)) || (webAddress(url) && text.includes(hostOf(url))));
+}
+
+function hostOf(url) {
+  return new URL(url).hostname;
 }
 
 /** Helplines as large links, each with its website where there is one. */
@@ -44,8 +58,8 @@ function callWords(name, phone, locale) {
 function helpline({ name, phone, url }, locale) {
   const web = webAddress(url);
   return [
-    phone ? callLink(phone, callWords(name, phone, locale), "call call-calm") : h("strong", {}, name ?? ""),
+    phone ? callLink(phone, callWords(name, phone, locale), "call call-calm") : h("strong", { class: "line-only" }, name ?? ""),
     web && h("a", { class: "web", href: web, target: "_blank", rel: "noopener noreferrer" },
-      say(locale, "line_web", { name }), " ", say(locale, "source_new_tab")),
+      phone ? say(locale, "line_web", { name }) : hostOf(web), " ", say(locale, "source_new_tab")),
   ];
 }

@@ -1,7 +1,7 @@
 // The cards a person sees: by urgency, in the manner of the NHS design system. Colour never stands alone: every card says
 // in its heading what its colour means.
 
-import { ambulanceCall, helplines } from "./call.js";
+import { ambulanceCall, helplines, namesGeneralNumbers, namesHelpline } from "./call.js";
 import { h, icon, ICONS, ownAddress } from "./dom.js";
 import { say } from "./i18n.js";
 
@@ -52,14 +52,16 @@ export function dispositionCard({ level: name, reasons }, call, locale, level) {
     why.length > 0 && h("p", { class: "why" }, h("strong", {}, say(locale, "reasons_title")), say(locale, "colon"), why.join(" ")));
 }
 
-/** The emergency card. The first line is what to do now; the others are what to do meanwhile. */
-export function emergencyCard({ lines: [first, ...rest], reasons, call, locale, level, onwrong }) {
+/** The emergency card. The first line is what to do now; the others are what to do meanwhile, but for the reasons among them. */
+export function emergencyCard({ lines: [first, ...others], reasons, call, locale, level, onwrong }) {
   const heading = h(`h${level}`, { class: "card-heading", tabindex: "-1", "data-focus": true }, say(locale, "emergency_heading"));
-  const why = (reasons ?? []).map((reason) => reason.text).filter(Boolean);
+  const why = [...new Set((reasons ?? []).map((reason) => reason.text).filter(Boolean))];
+  const rest = others.filter((line) => !why.includes(line));
+  const number = call?.ambulance ?? null;
   return h("section", { class: "card card-emergency card-alarm", role: "alert" }, heading,
     h("div", { class: "card-body" },
       first && h("p", { class: "now" }, first),
-      ambulanceCall(call?.ambulance ?? null, locale),
+      (number || !namesGeneralNumbers(first)) && ambulanceCall(number, locale),
       helplines(call?.lines, locale),
       why.map((text) => h("p", {}, text)),
       rest.length > 0 && h(`h${level + 1}`, {}, say(locale, "emergency_meanwhile")),
@@ -86,27 +88,31 @@ function wrongButton(locale, onwrong) {
   return h("div", { class: "wrong" }, button, more);
 }
 
-/** The crisis card: warm, with people to talk to; it never looks like an alarm. */
-export function crisisCard({ lines: said, call, locale, level }) {
+/** The crisis card: warm, with people to talk to near the top; it never looks like an alarm. */
+export function crisisCard({ lines: [first, ...others], call, locale, level }) {
   const number = call?.ambulance ?? null;
+  const people = helplines(call?.lines, locale);
+  const rest = others.filter((line) => !namesHelpline(line, call?.lines));
   return h("section", { class: "card card-crisis" },
     h(`h${level}`, { class: "card-heading" }, say(locale, "crisis_heading")),
     h("div", { class: "card-body" },
-      said.map((line) => h("p", {}, line)),
-      (call?.lines ?? []).length > 0 && h(`h${level + 1}`, {}, say(locale, "crisis_lines")),
-      helplines(call?.lines, locale),
-      h("p", { class: "danger-line" }, say(locale, "crisis_danger")),
-      ambulanceCall(number, locale)));
+      first && h("p", {}, first),
+      people && h(`h${level + 1}`, {}, say(locale, "crisis_lines")),
+      people,
+      rest.map((line) => h("p", {}, line)),
+      (number || !rest.some(namesGeneralNumbers)) && h("div", { class: "danger-line" },
+        h("p", {}, say(locale, "crisis_danger")), ambulanceCall(number, locale))));
 }
 
-/** A refusal, always with a safe next step. */
+/** A refusal, always with a safe next step: what the server says after its first line, else what the page knows. */
 export function refusalCard({ lines: said, call, locale, level }) {
+  const steps = said.length < 2;
   return h("section", { class: "card card-plain card-refusal" },
     h(`h${level}`, { class: "card-heading" }, say(locale, "refusal_heading")),
     h("div", { class: "card-body" },
       said.map((line) => h("p", {}, line)),
-      h(`h${level + 1}`, {}, say(locale, "refusal_next")),
-      h("ul", { class: "lines" }, say(locale, "refusal_steps").map((step) => h("li", {}, step))),
+      steps && h(`h${level + 1}`, {}, say(locale, "refusal_next")),
+      steps && h("ul", { class: "lines" }, say(locale, "refusal_steps").map((step) => h("li", {}, step))),
       helplines(call?.lines, locale)));
 }
 

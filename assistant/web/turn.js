@@ -164,11 +164,11 @@ export class Turn {
     this.answer.append(...shown.map((one) => artifactCard(one, locale)));
     const list = sourceList(this.book, locale, level + 1, (label) => this.#openSource(label, this.book.sentences(label)));
     if (list) this.after.append(list);
+    if (this.question) this.#ask(this.question);
     for (const small of [...frame.notices ?? [], frame.disclaimer].filter(Boolean)) {
       this.after.append(h("p", { class: "hint disclaimer" }, small));
     }
-    if (this.question) this.#ask(this.question);
-    else this.#follow(frame.suggestions ?? []);
+    if (!this.question) this.#follow(frame.suggestions ?? []);
     this.on.announce(this.question?.text ?? say(locale, "ready_answer"), locale);
   }
 

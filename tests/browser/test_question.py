@@ -25,6 +25,14 @@ def test_a_choice_is_tapped_and_sent_as_a_reply(patient: PatientPage, fake: Fake
     assert patient.focused() != "body.", "the question is gone; the focus must not be lost"
 
 
+def test_the_question_comes_before_the_small_print(patient: PatientPage, fake: FakeServer) -> None:
+    asked = {"type": "question", "question_id": "q", "text": "Which?", "choices": [{"value": "a", "label": "This one"}]}
+    fake.script("odd", [asked, done("question", disclaimer="Not a diagnosis.")])
+    patient.ask_and_wait("odd")
+    text = patient.turn.inner_text()
+    assert text.index("This one") < text.index("Not a diagnosis.")
+
+
 def test_the_choices_are_one_radio_group_named_by_the_question(patient: PatientPage) -> None:
     patient.ask_and_wait(HEAD)
     group = patient.page.get_by_role("radiogroup", name="Did the headache start suddenly, within a minute?")

@@ -40,6 +40,45 @@ def test_an_emergency_without_a_known_number_says_so_in_words(patient: PatientPa
     expect(patient.card("emergency")).to_contain_text("112, 911 or 999")
 
 
+def test_an_emergency_card_says_nothing_twice(patient: PatientPage, fake: FakeServer) -> None:
+    why = "Chest pain that spreads can be a heart attack."
+    level = {
+        "type": "disposition",
+        "level": "emergency",
+        "reasons": [{"rule": "r", "text": why, "citation": None, "words": []}],
+    }
+    said = [sentence("Call your local emergency number (112, 911 or 999) now."), sentence(why), sentence("Sit down.")]
+    fake.script("pain", [level, *said, done("emergency", call={"ambulance": None, "lines": []})])
+    patient.ask_and_wait("pain")
+    text = patient.card("emergency").inner_text()
+    assert text.count(why) == 1
+    assert text.count("112") == 1
+    assert patient.card("emergency").locator("ul.lines li").all_inner_texts() == ["Sit down."]
+
+
+def test_a_crisis_card_has_its_helplines_near_the_top_and_names_each_once(open_page: OpenPage, fake: FakeServer) -> None:
+    patient = open_page(size=PHONE)
+    lines = [
+        {"name": "national helpline", "phone": "12356", "url": None},
+        {"name": "free helplines in your country", "phone": None, "url": "https://findahelpline.com"},
+    ]
+    said = [
+        "I am glad you told me.",
+        "Go to someone you trust.",
+        "You can talk to someone now: 12356 (national helpline).",
+        "You can talk to someone now: findahelpline.com (free helplines in your country).",
+        "If there is danger right now, call 112, 911 or 999.",
+    ]
+    fake.script("sad", [*map(sentence, said), done("crisis", call={"ambulance": None, "lines": lines})])
+    patient.ask_and_wait("sad")
+    card = patient.card("crisis")
+    expect(card.locator("a.call").first).to_be_in_viewport(ratio=1)
+    text = card.inner_text()
+    assert [text.count(word) for word in ("12356", "findahelpline.com", "911")] == [1, 1, 1]
+    for kept in (said[0], said[1], said[4]):
+        assert kept in text
+
+
 @pytest.mark.parametrize("locale", ["en", "zh"])
 def test_a_crisis_is_met_warmly_with_a_helpline_and_never_as_an_alarm(open_page: OpenPage, locale: Locale) -> None:
     patient = open_page(locale=locale, size=PHONE)
@@ -58,6 +97,13 @@ def test_a_refusal_names_a_safe_next_step(patient: PatientPage) -> None:
     patient.ask_and_wait(ASKED["refusal"]["en"])
     expect(patient.card("refusal")).to_contain_text("I cannot tell you to change the dose")
     expect(patient.card("refusal")).to_contain_text("Ask a doctor, a nurse or a pharmacist.")
+
+
+def test_a_refusal_that_brings_its_next_step_gets_no_other(patient: PatientPage, fake: FakeServer) -> None:
+    fake.script("odd", [sentence("I have no guideline on that."), sentence("A pharmacist can help."), done("refusal")])
+    patient.ask_and_wait("odd")
+    expect(patient.card("refusal")).to_contain_text("A pharmacist can help.")
+    expect(patient.card("refusal").locator("li")).to_have_count(0)
 
 
 def test_when_the_service_is_unavailable_the_question_can_be_asked_again(patient: PatientPage, fake: FakeServer) -> None:
