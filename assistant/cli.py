@@ -192,14 +192,12 @@ def deid(text: Text = None, mode: Mode = "mask", batch: Batch = None, as_json: J
 
 @app.command("eval")
 def evaluate(
-    suite: Literal["safety", "triage", "verify", "deid"],
+    suite: Literal["safety", "triage", "verify", "deid"], as_json: Json = False,
     data: Annotated[Path | None, typer.Option(help="A .jsonl file or a folder of them; default: our own small set.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of report.html and report.json.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Measure a part on labelled rows: tables here, report.html and report.json in a folder."""
+) -> None:  # fmt: skip
+    """Measure a part on labelled rows, in a process of its own: nothing here may import what measures it."""
     given = [*(["--data", str(data)] if data else []), *(["--out", str(out)] if out else []), *(["--json"] if as_json else [])]
-    # a child, because nothing here may import what measures it
     raise typer.Exit(subprocess.run([sys.executable, "-m", "finetune.evaluate", suite, *given], check=False).returncode)  # noqa: S603
 
 

@@ -152,7 +152,9 @@ def shares(judged: Iterable[Levelled], scale: Scale) -> dict[str, Share]:
 
 def found(judged: Sequence[Levelled]) -> Findings:
     """Every figure of the suite."""
-    scales = [scale for scale in SCALES if any(one.on(scale) for one in judged)]
+    scales = [scale for scale in SCALES if _tells(judged, scale)] or [
+        scale for scale in SCALES if any(one.on(scale) for one in judged)
+    ]
     wrong = worst(judged)
     figures: dict[str, Any] = {
         "rows": len(judged),
@@ -163,6 +165,13 @@ def found(judged: Sequence[Levelled]) -> Findings:
         "worst": [_described(one) for one in wrong],
     }
     return Findings(figures, _tables(judged, scales, wrong), _charts(judged, scales), _notes(judged, scales))
+
+
+def _tells(judged: Iterable[Levelled], scale: Scale) -> bool:
+    """Whether the labels use the scale: two of its steps, and one between its ends where it has any."""
+    steps = list(SCALES[scale])
+    used = {pair[0] for one in judged if (pair := one.on(scale)) is not None}
+    return len(used) > 1 and (len(steps) == 2 or bool(used & set(steps[1:-1])))
 
 
 def _scale(judged: Sequence[Levelled], scale: Scale) -> dict[str, Any]:

@@ -83,16 +83,15 @@ def triage(data: Path) -> tuple[Loaded[Any], Findings]:
     from safety.interview import Interview
     from safety.red_flags import RedFlags
 
-    loaded = load(data, eval_triage.parse)
-    return loaded, eval_triage.run(loaded, bar, RedFlags.load(guard=Guard()), Interview.load())
+    loaded, guard = load(data, eval_triage.parse), Guard()
+    return loaded, eval_triage.run(loaded, bar, RedFlags.load(guard=guard), Interview.load(guard=guard))
 
 
 def verify(data: Path) -> tuple[Loaded[Any], Findings]:
-    from safety.entailment import RELEASED
-    from safety.grounding import best_support
+    from safety.grounding import COVERED, best_support
 
-    loaded, card = load(data, eval_verify.parse), RELEASED / "verify.json"
-    fits = json.loads(card.read_text("utf-8"))["calibration"] if card.exists() else {}
+    loaded, card = load(data, eval_verify.parse), Path(__file__).parent / "released" / "verify" / "verify.json"
+    fits = json.loads(card.read_text("utf-8"))["calibration"] if card.exists() else {"all": {"threshold": COVERED}}
     return loaded, eval_verify.run(loaded, bar, best_support, {kind: fit["threshold"] for kind, fit in sorted(fits.items())})
 
 
