@@ -35,6 +35,7 @@ from safety.types import SafetyError
 
 EVALS = Path(__file__).parent / "evals"
 OWN = {"safety": "safety.jsonl", "triage": "triage.jsonl", "verify": "claims.jsonl", "deid": "deid.jsonl"}
+WARM = ("I have a cough", "我咳嗽")  # asked first, so that no row pays for loading
 SHOWN = 20  # rows that could not be read, in the tables; report.json has all
 PACKAGES = ("virtual-doctor", "nemoguardrails", "numpy", "torch", "transformers", "matplotlib")
 Suite = Callable[[Path], tuple[Loaded[Any], Findings]]
@@ -74,7 +75,9 @@ def safety(data: Path) -> tuple[Loaded[Any], Findings]:
     from safety.red_flags import RedFlags
 
     loaded, guard = load(data, eval_safety.parse), Guard()
-    return loaded, eval_safety.run(loaded, bar, RedFlags.load(guard=guard), NemoRails(guard=guard))
+    flags, rails = RedFlags.load(guard=guard), NemoRails(guard=guard)
+    eval_safety.judge([eval_safety.parse({"text": text, "label": "safe"}, "") for text in WARM], flags, rails)
+    return loaded, eval_safety.run(loaded, bar, flags, rails)
 
 
 def triage(data: Path) -> tuple[Loaded[Any], Findings]:
@@ -84,7 +87,9 @@ def triage(data: Path) -> tuple[Loaded[Any], Findings]:
     from safety.red_flags import RedFlags
 
     loaded, guard = load(data, eval_triage.parse), Guard()
-    return loaded, eval_triage.run(loaded, bar, RedFlags.load(guard=guard), Interview.load(guard=guard))
+    flags, interview = RedFlags.load(guard=guard), Interview.load(guard=guard)
+    eval_triage.judge([eval_triage.parse({"text": text, "label": "routine"}, ":") for text in WARM], iter, flags, interview)
+    return loaded, eval_triage.run(loaded, bar, flags, interview)
 
 
 def verify(data: Path) -> tuple[Loaded[Any], Findings]:

@@ -1,5 +1,6 @@
 """What an evaluation found, as tables in the terminal and as one self-contained page: no script, no request to anywhere."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -16,12 +17,14 @@ STYLE = """
 main{max-width:62rem;margin:0 auto;padding:1rem}h1{font-size:1.6rem;line-height:1.25;margin:.5rem 0}h2{font-size:1.25rem;margin:2rem 0 .5rem}
 .scroll{overflow-x:auto;margin:1rem 0}.scroll:focus-visible{outline:3px solid var(--accent)}table{border-collapse:collapse;min-width:100%;font-size:.9rem}
 caption{text-align:left;font-weight:600;padding:.3rem 0}th,td{border-bottom:1px solid var(--line);padding:.35rem .6rem;text-align:left;vertical-align:top}
-thead th{background:var(--head);white-space:nowrap}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}td.t{min-width:16rem;overflow-wrap:anywhere}
-tbody th{font-weight:600}figure{margin:1.5rem 0}figcaption{font-weight:600}figure svg{max-width:100%;height:auto;color:var(--fg)}
+thead th{background:var(--head);white-space:nowrap}td.n{font-variant-numeric:tabular-nums;white-space:nowrap}td.t{min-width:16rem;overflow-wrap:anywhere}
+tbody th{font-weight:600;min-width:9rem}figure{margin:1.5rem 0}figcaption{font-weight:600}figure svg{max-width:100%;height:auto;color:var(--fg)}
 .soft{color:var(--soft)}.warn{color:var(--warn);font-weight:600}a{color:var(--accent)}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;font-size:.9rem}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}@media(max-width:30rem){dl{display:block}dd{margin:0 0 .4rem}}
 @media print{.scroll{overflow:visible}}
 """
+
+_NUMBER = re.compile(r"–|(?=.*\d)(?:to|of|points|[-+.\d%() ])+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def words(title: str, findings: Findings, facts: Sequence[tuple[str, str]]) -> s
 
 def _plain(table: Table) -> Iterator[str]:
     rows = [table.columns, *table.rows]
-    wide = [min(48, max(_width(row[at]) for row in rows)) for at in range(len(table.columns))]
+    wide = [min(54, max(_width(row[at]) for row in rows)) for at in range(len(table.columns))]
     yield table.caption
     for number, row in enumerate(rows):
         cells = [cell + " " * (size - _width(cell)) for cell, size in zip(row, wide, strict=True)]
@@ -94,7 +97,7 @@ def _table(table: Table) -> str:
 def _cell(text: str, at: int) -> str:
     if at == 0:
         return f'<th scope="row"{_lang(text)}>{escape(text)}</th>'
-    kind = ' class="n"' if text[:1].isdigit() or text[:1] in "+-–" else ' class="t"' if len(text) > 40 else ""
+    kind = ' class="n"' if _NUMBER.fullmatch(text) else ' class="t"' if len(text) > 40 else ""
     return f"<td{kind}{_lang(text)}>{escape(text)}</td>"
 
 
