@@ -27,7 +27,8 @@ from assistant.settings import Settings
 from assistant.store import SqlStore
 from assistant.turn import Deps
 from assistant.types import StoreFailed, Turn, TurnEvent, UnknownSession
-from retrieval.embed import Bilingual, MiniLM
+from retrieval.embed import Bilingual
+from retrieval.encoder_zh import ChineseEncoder
 from retrieval.index import IndexPlace, build, fresh, open_index
 from retrieval.store import ChromaStore
 from retrieval.types import Locale, RetrievalError
@@ -57,10 +58,11 @@ def build_deps(settings: Settings, progress: Callable[[Any], Any] = iter) -> Dep
     place, chroma, url = IndexPlace(settings.data_dir / "index"), settings.chroma_url, settings.database_url
     with ThreadPoolExecutor(4) as pool:
         chat = pool.submit(_model, settings)
-        flags, interview = pool.submit(RedFlags.load), pool.submit(Interview.load)
-        english = MiniLM()  # what the guard was trained on
-        embedder = Bilingual(english)
-        rails = pool.submit(NemoRails, guard=Guard(english))
+        chinese = ChineseEncoder()
+        guard = Guard(chinese)
+        flags, interview = pool.submit(RedFlags.load, guard=guard), pool.submit(Interview.load, guard=guard)
+        embedder = Bilingual(chinese=chinese)
+        rails = pool.submit(NemoRails, guard=guard)
         vectors = ChromaStore.server(chroma) if chroma else ChromaStore.embedded(place.folder / "chroma")
         if not fresh(place, vectors, embedder):
             build(place, vectors, embedder, progress)

@@ -8,7 +8,8 @@ from assistant.types import Turn
 from retrieval.questions import without_cues
 from retrieval.text import weighted_terms
 from retrieval.types import Locale
-from safety.interview import NONE, UNSURE, Assessment
+from safety.facts import NONE, UNSURE
+from safety.interview import Assessment
 from safety.replies import reply
 from safety.types import Disposition, Reason
 
@@ -58,7 +59,9 @@ def assessed(turn: Turn, so_far: Told, interview: Interview) -> Assessment:
     """Where the interview stands: nothing is to be asked of a clinician, nor of somebody who has just chosen a topic."""
     if turn.role != "patient" or turn.chosen is not None:
         return Assessment(None)
-    return interview.assess(so_far.text, locale=turn.locale, patient=turn.patient, replies=so_far.replies)
+    found = interview.assess(so_far.text, locale=turn.locale, patient=turn.patient, replies=so_far.replies)
+    # Where no complaint is known, only what cannot wait is said; the rest is answered from the guidelines.
+    return Assessment(None) if found.complaint is None and found.level in ("routine", "self_care") else found
 
 
 def ask(turn: Turn, so_far: Told, assessment: Assessment) -> str:

@@ -1,12 +1,13 @@
-"""Fits, calibrates and measures the heads of `safety/guard.py`: `python -m finetune.guard --data DIR`.
+"""Trains, calibrates and measures the heads of `safety/guard.py`: `python -m finetune.guard --data DIR`.
 
-Rows come from `finetune/evals/guard.jsonl` (contrast pairs that we wrote) and from public sets under DIR, which stay
-there. Groups (a pair, a way of attack, an author, a diagnosis) are kept whole: three fifths fit, one fifth calibrates and
-chooses the thresholds, one fifth is only measured. The released heads are then fitted on all of it.
+Rows come from `finetune/examples/`, the rules' own examples and public sets under DIR, which stay there. Groups (a pair, a
+way of attack, an author, a diagnosis) are kept whole: eight tenths fit the two networks, one tenth calibrates and chooses
+the thresholds, one tenth is only measured. A network that is trained already (a file in --work) is not trained again.
 """
 
 import argparse
 import json
+import random
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,140 +17,256 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.guard_data import SEED, Row, documents, own, policy, public
-from retrieval.embed import Embedder, MiniLM
-from retrieval.types import LOCALES, Locale
-from safety.guard import CHARACTERS, HEADS, RELEASED, WORDS, Head, embedded, ngrams, readable, stopped
+from finetune.guard_data import SEED, Row, all_rows
+from retrieval.encoder_zh import ChineseEncoder
+from retrieval.types import LOCALES
+from safety.guard import ACUITY, CATEGORIES, HEADS, RELEASED, STOPPING, stopped
+from safety.readable import readable
 
-WEIGHTS = {"own": 4.0, "policy": 4.0, "medsafetybench": 3.0, "jailbreakbench-goals": 3.0, "cvalues": 2.0, "dangerousqa": 2.0}
-STRENGTH = 1.0  # inverse of the L2 penalty
-NGRAM_SCALE, DENSE_SCALE = 3.0, 2.0  # of the n-grams and of the sentence vector, the best of eleven tried
-ALLOWED: dict[str, tuple[Head, dict[str, float]]] = {  # threshold: head, and the share of each kind of safe text it may stop
-    "harmful": ("harmful", {"patient": 0.006, "benign": 0.08}),
-    "misuse": ("misuse", {"patient": 0.004, "benign": 0.07}),
-    "injection": ("injection", {"patient": 0.003, "benign": 0.02, "document": 0.03}),
-    "scope": ("scope", {"patient": 0.006, "benign": 0.06}),
+WEIGHTS = {"triage": 3.0, "crisis": 3.0, "requests": 3.0, "red_flags": 2.0}
+EPOCHS = {"bilingual": 7, "english": 5}
+BATCH, SMOOTH = 48, 0.02
+OUTPUTS = len(HEADS) + len(ACUITY) + len(CATEGORIES)
+ALLOWED: dict[str, tuple[str, dict[str, float]]] = {  # threshold: head, and the share of each kind of safe text it may stop
+    "emergency": ("emergency", {"calm": 0.06, "patient": 0.045, "none": 0.06}),
+    "crisis": ("crisis", {"none": 0.15, "calm": 0.02, "patient": 0.005, "benign": 0.05}),
+    "harmful": ("harmful", {"patient": 0.006, "benign": 0.08, "calm": 0.01, "none": 0.04}),
+    "misuse": ("misuse", {"patient": 0.004, "benign": 0.08, "calm": 0.01, "none": 0.04}),
+    "injection": ("injection", {"patient": 0.003, "benign": 0.02, "document": 0.03, "calm": 0.005, "none": 0.02}),
+    "scope": ("scope", {"patient": 0.006, "safe medical": 0.05, "calm": 0.005, "none": 0.02}),
     "sure": ("harmful", {"out_of_scope": 0.02}),
 }
 Array = NDArray[np.float32]
 
 
+@dataclass(slots=True)
+class Text:
+    """A row as ids of one network, with its targets: NaN where nothing is known."""
+
+    row: Row
+    ids: list[int]
+    weight: float
+
+
 def main() -> None:
-    """Print the figures of the held-out groups and write weights, thresholds and figures."""
+    """Train what is missing; with both networks there, calibrate, measure and write the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
+    parser.add_argument("--net", choices=("bilingual", "english"), help="train this network only")
+    parser.add_argument("--work", type=Path, default=Path("var/guard"), help="where trained networks are kept between runs")
     parser.add_argument("--out", type=Path, default=RELEASED)
+    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    rows = [*own(), *policy(), *public(arguments.data)]
-    rows += documents(rows)
-    embedder = MiniLM()
-    tensors: dict[str, Array] = {}
-    card: dict[str, Any] = {"seed": SEED, "rows": len(rows), "thresholds": {}, "figures": {}}
-    card["categories"] = sorted({row.category for row in rows if row.kind == "harmful" and row.category})
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    rows = all_rows(arguments.data)
+    pieces = ChineseEncoder()
+    for name in (arguments.net,) if arguments.net else tuple(EPOCHS):
+        if not (arguments.work / f"{name}.pt").is_file():
+            train(name, rows, pieces, arguments.work)
+    if all((arguments.work / f"{name}.pt").is_file() for name in EPOCHS):
+        finish(rows, pieces, arguments.work, arguments.out)
+
+
+def network(name: str, pieces: ChineseEncoder) -> Any:
+    """A network with its heads, at its beginning."""
+    from torch import nn
+
+    from finetune.guard_net import Bilingual, English
+
+    net: Any = Bilingual(pieces) if name == "bilingual" else English()
+    net.heads = nn.Linear(net.size, OUTPUTS)
+    nn.init.normal_(net.heads.weight, std=0.01)
+    nn.init.zeros_(net.heads.bias)
+    return net
+
+
+def train(name: str, rows: Sequence[Row], pieces: ChineseEncoder, work: Path) -> None:
+    """Fit one network on its languages' rows. An epoch is kept, so that a run that was cut off goes on from there."""
+    import torch
+    from tqdm import tqdm
+
+    from finetune.guard_net import batches
+
+    torch.manual_seed(SEED)
+    random.seed(SEED)
+    net, halfway = network(name, pieces), work / f"{name}.epoch"
+    texts = [
+        Text(row, net.read(readable(row.text)), WEIGHTS.get(row.source, 1.0))
+        for row in rows
+        if row.part == "fit" and (name == "bilingual" or row.locale == "en")
+    ]
+    heads = set(net.heads.parameters())
+    groups = [[p for p in net.parameters() if p.requires_grad and p not in heads], list(heads)]
+    optimiser = torch.optim.AdamW(
+        [{"params": g, "lr": rate} for g, rate in zip(groups, net.rates, strict=True)], weight_decay=0.02
+    )
+    steps = (len(texts) // BATCH + 60) * EPOCHS[name]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, list(net.rates), total_steps=steps, pct_start=0.1)
+    first = 0
+    if halfway.is_file():
+        state = torch.load(halfway, weights_only=False)
+        net.load_state_dict(state["net"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        first = state["epoch"] + 1
+    net.train()
+    for epoch in range(first, EPOCHS[name]):
+        bar = tqdm(list(batches(texts, BATCH, shuffled=True)), desc=f"{name} {epoch + 1}/{EPOCHS[name]}", file=sys.stderr)
+        for batch in bar:
+            vectors = torch.nn.functional.dropout(net([text.ids for text in batch], noisy=True), 0.2)
+            loss = loss_of(net.heads(vectors), batch)
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_([p for group in groups for p in group], 1.0)
+            optimiser.step()
+            schedule.step()
+            bar.set_postfix(loss=f"{float(loss.detach()):.2f}")
+        kept = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(), "epoch": epoch}
+        torch.save(kept, halfway)
+    torch.save(net.state_dict(), work / f"{name}.pt")
+    halfway.unlink(missing_ok=True)
+
+
+def loss_of(logits: Any, batch: Sequence[Text]) -> Any:
+    """Cross-entropy of every head on the rows that have its label, weighted by the rows' source."""
+    import torch
+    from torch.nn import functional as F
+
+    weights = torch.tensor([text.weight for text in batch])
+    total = logits.sum() * 0
+    for column, head in enumerate(HEADS):
+        mine = [n for n, text in enumerate(batch) if head in text.row.labels]
+        if mine:
+            wanted = torch.tensor([batch[n].row.labels[head] * (1 - 2 * SMOOTH) + SMOOTH for n in mine])
+            lost = F.binary_cross_entropy_with_logits(logits[mine, column], wanted, reduction="none")
+            total = total + (lost * weights[mine]).sum() / len(batch)
+    classes = (
+        (len(HEADS), len(ACUITY), lambda r: r.labels.get("acuity")),
+        (
+            len(HEADS) + len(ACUITY),
+            len(CATEGORIES),
+            lambda r: CATEGORIES.index(r.category) if r.category in CATEGORIES else None,
+        ),
+    )
+    for start, count, label in classes:
+        mine = [n for n, text in enumerate(batch) if label(text.row) is not None]
+        if mine:
+            wanted = torch.tensor([label(batch[n].row) for n in mine])
+            lost = F.cross_entropy(logits[mine, start : start + count], wanted, reduction="none", label_smoothing=0.05)
+            total = total + (lost * weights[mine]).sum() / len(batch)
+    return total
+
+
+def logits_of(net: Any, texts: Sequence[str]) -> tuple[Array, Array]:
+    """Logits and vectors of readable texts."""
+    import torch
+
+    order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
+    vectors = np.zeros((len(texts), net.size), np.float32)
+    net.eval()
+    with torch.inference_mode():
+        for at in range(0, len(order), 64):
+            mine = order[at : at + 64]
+            vectors[mine] = net([net.read(texts[n]) for n in mine]).numpy()
+        return net.heads(torch.from_numpy(vectors)).numpy(), vectors
+
+
+def finish(rows: Sequence[Row], pieces: ChineseEncoder, work: Path, out: Path) -> None:
+    """Calibrate, choose thresholds, measure the rows set aside, write the weights."""
+    import torch
+
+    nets = {name: network(name, pieces) for name in EPOCHS}
+    for name, net in nets.items():
+        net.load_state_dict(torch.load(work / f"{name}.pt", weights_only=True))
+    card: dict[str, Any] = {"seed": SEED, "rows": len(rows), "calibration": {}, "thresholds": {}, "figures": {}}
     for locale in LOCALES:
-        mine = [row for row in rows if row.locale == locale]
-        features = Features.of(mine, locale, embedder)
-        relabel(mine, features)
-        heads = fitted(mine, features, [row.part == "fit" for row in mine])
-        calibration, thresholds = calibrated(mine, features.logits(heads))
+        mine = [row for row in rows if row.locale == locale and row.part != "fit"]
+        texts = [readable(row.text) for row in mine]
+        logits = logits_of(nets["bilingual"], texts)[0] + (logits_of(nets["english"], texts)[0] if locale == "en" else 0)
+        calibration = platt(mine, logits)
+        p = probabilities(logits, calibration)
+        thresholds = limits(mine, p)
+        card["calibration"][locale] = calibration.round(4).tolist()
         card["thresholds"][locale] = thresholds
-        card["figures"][locale] = figures(mine, probabilities(features.logits(heads), calibration), thresholds)
+        card["figures"][locale] = figures(mine, p, logits, thresholds)
         print(json.dumps({locale: card["figures"][locale], "thresholds": thresholds}, indent=1), flush=True)
-        everything = [True] * len(mine)
-        tensors |= packed(locale, fitted(mine, features, everything), categories(mine, features), calibration)
-    examples = [row for row in rows if row.source == "own" and row.category][::6]
+    examples = [row for row in rows if row.source in ("policy", "own") and row.category][::8]
     card["examples"] = [row.text for row in examples]
-    tensors["examples"] = np.concatenate([embedded(embedder, [readable(row.text)], row.locale) for row in examples])
-    save(arguments.out, tensors, card)
+    tensors = {f"{name}.{key}": t for name, net in nets.items() for key, t in net.tensors().items()}
+    for name, net in nets.items():
+        weight, bias = net.heads.weight.detach().numpy(), net.heads.bias.detach().numpy()
+        tensors[f"heads.{name}"] = np.concatenate([weight, bias[:, None]], 1)
+    tensors["examples"] = logits_of(nets["bilingual"], card["examples"])[1][:, :512]
+    save(out, tensors, card)
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
-    """N-grams and sentence vectors of rows: sparse, shape (rows, CHARACTERS + WORDS + 384)."""
-
-    matrix: Any
-
-    @classmethod
-    def of(cls, rows: Sequence[Row], locale: Locale, embedder: Embedder) -> "Features":
-        from scipy.sparse import csr_matrix, hstack  # type: ignore[import-untyped]
-        from tqdm import tqdm
-
-        texts = [readable(row.text) for row in rows]
-        order = sorted(range(len(texts)), key=lambda n: len(texts[n]))  # texts of one length together: less padding
-        vectors = np.zeros((len(texts), 384), np.float32)
-        for at in tqdm(range(0, len(order), 256), desc=f"{locale} vectors", file=sys.stderr):
-            batch = order[at : at + 256]
-            vectors[batch] = embedded(embedder, [texts[n] for n in batch], locale)
-        return cls(
-            hstack([ngrams(texts, locale) * NGRAM_SCALE, csr_matrix(vectors * DENSE_SCALE)], format="csr", dtype=np.float32)
-        )
-
-    def logits(self, heads: Sequence[Any]) -> Array:
-        return np.stack([head.decision_function(self.matrix) for head in heads], 1).astype(np.float32)
-
-
-def relabel(rows: Sequence[Row], features: Features) -> None:
-    """Some of HarmfulQA's questions are harmless: a first head, fitted without them, labels the clear ones."""
-    doubtful = [n for n, row in enumerate(rows) if row.kind == "doubtful"]
-    if not doubtful:
-        return
-    first = fitted(rows, features, [row.part == "fit" for row in rows], heads=("harmful",))[0]
-    for n, p in zip(doubtful, first.predict_proba(features.matrix[doubtful])[:, 1], strict=True):
-        if p > 0.6 or p < 0.1:
-            rows[n].labels["harmful"] = int(p > 0.6)
-
-
-def fitted(rows: Sequence[Row], features: Features, used: Sequence[bool], heads: Sequence[str] = HEADS) -> list[Any]:
-    """One logistic regression a head, on the rows that are used and have its label."""
+def platt(rows: Sequence[Row], logits: Array) -> Array:
+    """Platt's slope and offset of each head, from the groups set aside for it. Shape (heads, 2)."""
     from sklearn.linear_model import LogisticRegression
 
-    out = []
-    for head in heads:
-        mine = [n for n, row in enumerate(rows) if used[n] and head in row.labels]
-        weights = [WEIGHTS.get(rows[n].source, 1.0) for n in mine]
-        model = LogisticRegression(C=STRENGTH, max_iter=200, random_state=SEED)
-        out.append(model.fit(features.matrix[mine], [rows[n].labels[head] for n in mine], sample_weight=weights))
+    out = np.tile(np.array([1.0, 0.0], np.float32), (len(HEADS), 1))
+    for column, head in enumerate(HEADS):
+        mine = [n for n, row in enumerate(rows) if row.part == "calibrate" and head in row.labels]
+        labels = [rows[n].labels[head] for n in mine]
+        if len(set(labels)) == 2:
+            model = LogisticRegression(C=1e3).fit(logits[mine, column : column + 1], labels)
+            out[column] = model.coef_[0, 0], model.intercept_[0]
     return out
 
 
-def calibrated(rows: Sequence[Row], logits: Array) -> tuple[Array, dict[str, float]]:
-    """Platt's slope and offset of each head, and thresholds, from the groups set aside for it."""
-    from sklearn.linear_model import LogisticRegression
-
-    out = np.zeros((len(HEADS), 2), np.float32)
-    for column, head in enumerate(HEADS):
-        mine = [n for n, row in enumerate(rows) if row.part == "calibrate" and head in row.labels]
-        platt = LogisticRegression(C=1e3).fit(logits[mine, column : column + 1], [rows[n].labels[head] for n in mine])
-        out[column] = platt.coef_[0, 0], platt.intercept_[0]
-    p = probabilities(logits, out)
-    limits = {}
-    for name, (wanted, allowed) in ALLOWED.items():
-        safe = {kind: [n for n, r in enumerate(rows) if r.part == "calibrate" and r.kind == kind] for kind in allowed}
-        column = HEADS.index(wanted)
-        limits[name] = max(float(np.quantile(p[safe[kind], column], 1 - share)) for kind, share in allowed.items())
-    return out, {name: round(limit, 4) for name, limit in limits.items()}
-
-
 def probabilities(logits: Array, calibration: Array) -> Array:
-    return np.asarray(1.0 / (1.0 + np.exp(-(logits * calibration[:, 0] + calibration[:, 1]))), np.float32)
+    scores = logits[:, : len(HEADS)] * calibration[:, 0] + calibration[:, 1]
+    return np.asarray(1.0 / (1.0 + np.exp(-scores)), np.float32)
 
 
-def figures(rows: Sequence[Row], p: Array, thresholds: dict[str, float]) -> dict[str, str]:
-    """Shares of the held-out rows that are stopped, with Wilson's 95 % interval."""
+def calm(row: Row) -> str:
+    """The kind of a row as ALLOWED names it."""
+    if row.source == "triage" and row.kind in ("routine", "self_care", "question"):
+        return "calm"
+    if row.source == "crisis" and row.labels["crisis"] == 0:
+        return "none"
+    return "benign" if row.kind.startswith("safe ") and row.kind != "safe medical" else row.kind
+
+
+def limits(rows: Sequence[Row], p: Array) -> dict[str, float]:
+    """Thresholds under which no more than the allowed share of any kind of safe text is stopped."""
+    found = {}
+    for name, (head, allowed) in ALLOWED.items():
+        column, least = HEADS.index(head), []
+        for kind, share in allowed.items():
+            mine = [n for n, r in enumerate(rows) if r.part == "calibrate" and calm(r) == kind and r.labels.get(head) != 1]
+            least += [float(np.quantile(p[mine, column], 1 - share))] if mine else []
+        found[name] = round(min(0.98, max([0.02, *least])), 4)
+    return found
+
+
+def figures(rows: Sequence[Row], p: Array, logits: Array, thresholds: dict[str, float]) -> dict[str, str]:
+    """Shares of the held-out rows that are stopped or raise an alarm, with Wilson's 95 % interval."""
     groups: dict[str, list[tuple[Any, ...]]] = {}
-    for row, scores in zip(rows, p, strict=True):
-        if row.part == "test":
-            kind = f"{row.source} {row.kind}" + (" (clinician)" if row.category == "professional_misuse" else "")
-            groups.setdefault(kind, []).append(stopped(dict(zip(HEADS, scores, strict=True)), thresholds))
+    right: list[bool] = []
+    for row, scores, raw in zip(rows, p, logits, strict=True):
+        if row.part != "test":
+            continue
+        by_head = dict(zip(HEADS, map(float, scores), strict=True))
+        alarms = [head for head in HEADS[:2] if by_head[head] >= thresholds[head]]
+        groups.setdefault(f"{row.source} {row.kind}", []).append((*alarms, *stopped(by_head, thresholds)))
+        if "acuity" in row.labels:
+            right.append(int(raw[len(HEADS) : len(HEADS) + len(ACUITY)].argmax()) == row.labels["acuity"])
     tests: dict[str, Callable[[tuple[Any, ...]], bool]] = {
-        "stopped": bool, "as harm": lambda s: bool({"harmful", "misuse"} & set(s)), "as injection": lambda s: "injection" in s,
-        "as outside": lambda s: s[:1] == ("scope",),
+        "emergency": lambda s: "emergency" in s, "crisis": lambda s: "crisis" in s, "stopped": lambda s: bool(set(STOPPING) & set(s)),
+        "as harm": lambda s: bool({"harmful", "misuse"} & set(s)), "as injection": lambda s: "injection" in s,
     }  # fmt: skip
-    return {
+    lines = {
         kind: f"n={len(stops)}; "
-        + "; ".join(f"{name} {wilson(sum(map(test, stops)), len(stops))}" for name, test in tests.items())
+        + "; ".join(
+            f"{name} {wilson(sum(map(test, stops)), len(stops))}" for name, test in tests.items() if any(map(test, stops))
+        )
         for kind, stops in sorted(groups.items())
     }
+    return lines | {"acuity, five classes, right": wilson(sum(right), len(right))}
 
 
 def wilson(hits: int, n: int) -> str:
@@ -160,33 +277,12 @@ def wilson(hits: int, n: int) -> str:
     return f"{100 * share:.1f} ({100 * low:.1f}-{100 * high:.1f})"
 
 
-def packed(locale: Locale, heads: Sequence[Any], kinds: Any, calibration: Array) -> dict[str, Array]:
-    """The tensors of one language; the scales are folded into the weights."""
-    weights = np.concatenate([*(head.coef_ for head in heads), kinds.coef_])
-    bias = np.concatenate([*(head.intercept_ for head in heads), kinds.intercept_])
-    at = CHARACTERS + WORDS
-    tensors = {
-        "ngrams": weights[:, :at] * NGRAM_SCALE,
-        "dense": weights[:, at:] * DENSE_SCALE,
-        "bias": bias,
-        "calibration": calibration,
-    }
-    return {f"{locale}.{name}": np.ascontiguousarray(t) for name, t in tensors.items()}
-
-
-def categories(rows: Sequence[Row], features: Features) -> Any:
-    """Which kind of harm it is, given that it is harm."""
-    from sklearn.linear_model import LogisticRegression
-
-    mine = [n for n, row in enumerate(rows) if row.kind == "harmful" and row.category]
-    return LogisticRegression(C=STRENGTH, max_iter=40, tol=1e-3).fit(features.matrix[mine], [rows[n].category for n in mine])
-
-
 def save(out: Path, tensors: dict[str, Array], card: dict[str, Any]) -> None:
     from safetensors.numpy import save_file
 
     out.mkdir(parents=True, exist_ok=True)
-    save_file({name: t.astype(np.float16) for name, t in tensors.items()}, out / "guard.safetensors")
+    small = {name: t if name.endswith(".eps") else t.astype(np.float16) for name, t in tensors.items()}  # eps would become 0
+    save_file({name: np.ascontiguousarray(t) for name, t in small.items()}, out / "guard.safetensors")
     (out / "guard.safetensors").chmod(0o644)  # the library writes it for its owner only
     (out / "guard.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
 

@@ -1,12 +1,14 @@
-"""The rows that `finetune/guard.py` fits and measures: our contrast pairs, the policy's examples and public sets.
+"""The rows that `finetune/guard.py` fits and measures: messages and pairs that we wrote, the rules' examples, public sets.
 
-The public sets stay where they are; only weights come of them.
+Ours are in `finetune/examples/`: `triage` (how urgent), `crisis`, `requests` (harm and its harmless twins), `pairs`. The
+public sets stay where they are; only weights come of them.
 """
 
 import csv
 import gzip
 import json
 import random
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.types import LOCALES, Locale
+from safety.guard import ACUITY
 from safety.rails import load_rules
+from safety.red_flags import RedFlags
 
-OWN = Path(__file__).parent / "evals" / "guard.jsonl"
+EXAMPLES = Path(__file__).parent / "examples"
 SEED = 7
 OUTSIDE = ("hate", "fraud", "violence", "weapons", "malware")  # harm that is never a health question
 SAFE = {"harmful": 0, "misuse": 0, "injection": 0}
 MOST = 1_000  # rows of one source of patients' questions
+CATEGORY_OF = {  # of requests.jsonl, in the words of replies.yaml
+    "self_harm": "self_harm", "overdose": "self_harm", "violence": "violence", "poison": "violence", "abuse": "violence",
+    "weapons": "weapons", "drugs": "illicit_drugs", "forgery": "illicit_drugs", "child_abuse": "sexual_abuse",
+    "sexual": "sexual_abuse", "hate": "hate", "crime": "fraud", "privacy": "privacy", "disinformation": "disinformation",
+}  # fmt: skip
+_VIOLENT = re.compile("overdos|suicid|self-harm|intention|assault|strang|abus|stab|shot|ligature|hang")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +49,76 @@ class Row:
     @property
     def part(self) -> str:
         """fit, calibrate or test: the same for all of a group."""
-        bucket = zlib.crc32(self.group.encode()) % 5
+        bucket = zlib.crc32(self.group.encode()) % 10
         return self.given or ("test" if bucket == 0 else "calibrate" if bucket == 1 else "fit")
+
+
+def all_rows(data: Path) -> list[Row]:
+    """Every row: ours, the rules' and those of the public sets under `data`."""
+    rows = [*triage(), *crisis(), *requests(), *red_flags(), *own(), *policy(), *public(data)]
+    return [row for row in [*rows, *documents(rows)] if row.kind != "doubtful"]
 
 
 def own() -> Iterator[Row]:
     """Our contrast pairs. A pair's two languages share its group."""
-    for line in OWN.read_text("utf-8").splitlines():
-        r = json.loads(line)
+    for r in _lines(EXAMPLES / "pairs.jsonl"):
         harmful, misuse = r["label"] == "harmful", r["category"] == "professional_misuse"
         labels = {"injection": 1} if r["label"] == "injection" else {**SAFE, "harmful": int(harmful), "misuse": int(misuse)}
         if r["label"] in ("benign", "out_of_scope") or r["category"] in OUTSIDE:
             labels["scope"] = int(r["label"] != "benign")
-        given = "test" if r["split"] == "test" else "calibrate" if zlib.crc32(r["pair"].encode()) % 4 == 0 else "fit"
-        yield Row(r["text"], r["locale"], "own", r["pair"], labels, r["label"], r["category"], given)
+        if labels.get("misuse"):
+            labels["harmful"] = 1
+        yield Row(r["text"], r["locale"], "own", r["pair"], labels, r["label"], r["category"])
+
+
+def triage() -> Iterator[Row]:
+    """Messages by how urgent they are. One that tells of harm done or meant says nothing of the crisis head."""
+    for r in _lines(EXAMPLES / "triage.jsonl"):
+        labels = {**SAFE, "scope": 0, "acuity": ACUITY.index(r["label"]), "emergency": int(r["label"] == "emergency")}
+        if not _VIOLENT.search(r["why"].lower()):
+            labels["crisis"] = 0
+        yield Row(r["text"], r["locale"], "triage", r["pair"] or r["text"], labels, r["label"])
+
+
+def crisis() -> Iterator[Row]:
+    """Messages about suicide, self-harm and violence, and messages that only sound so."""
+    for r in _lines(EXAMPLES / "crisis.jsonl"):
+        labels = {**SAFE, "crisis": int(r["label"] == "crisis")}
+        if r["label"] == "none" and r["grade"] not in ("accident", "other"):
+            labels["emergency"] = 0
+        if r["grade"] != "metaphor":
+            labels["scope"] = 0
+        yield Row(r["text"], r["locale"], "crisis", r["text"], labels, r["grade"])
+
+
+def requests() -> Iterator[Row]:
+    """Requests that must not be fulfilled, and their harmless twins."""
+    for r in _lines(EXAMPLES / "requests.jsonl"):
+        label, category = r["label"], r["category"]
+        labels = {
+            "harmful": {"harmful": 1, "injection": 0},
+            "misuse": {"harmful": 1, "misuse": 1, "injection": 0},
+            "injection": {"injection": 1},
+            "benign": {**SAFE, **({"scope": 0} if category in ("medical", "clinician", "meta") else {})},
+            "out_of_scope": {**SAFE, "scope": 1},
+        }[label]
+        if category not in ("self_harm", "overdose", "abuse", "child_abuse", "medical", "sexual", "violence"):
+            labels |= {"crisis": 0, "emergency": 0}
+        kind = f"safe {category}" if label == "benign" else label
+        harm = "professional_misuse" if label == "misuse" else CATEGORY_OF.get(category, "") if label == "harmful" else ""
+        yield Row(r["text"], r["locale"], "requests", r["pair"] or r["text"], labels, kind, harm)
+
+
+def red_flags() -> Iterator[Row]:
+    """The examples of red_flags.yaml: what a rule must find and what it must not. They are fitted, never measured."""
+    for rule in RedFlags.load().rules:
+        for locale in LOCALES:
+            hit = {"crisis": 1} if rule.kind == "crisis" else {"emergency": int(rule.kind == "emergency")}
+            for text in rule.hits[locale]:
+                yield Row(text, locale, "red_flags", rule.id, {**SAFE, "scope": 0, **hit}, rule.kind, given="fit")
+            for text in rule.near_misses[locale]:
+                labels = {"emergency": 0, "crisis": 0, "harmful": 0}
+                yield Row(text, locale, "red_flags", rule.id, labels, "near miss", given="fit")
 
 
 def policy() -> Iterator[Row]:
@@ -75,7 +141,7 @@ def public(data: Path) -> Iterator[Row]:
     rng = random.Random(SEED)
     for source, locale, questions in patients(data):
         for text, group in rng.sample(questions, min(MOST, len(questions))):
-            yield Row(text, locale, source, f"{source}/{group}", {**SAFE, "scope": 0}, "patient")
+            yield Row(text, locale, source, f"{source}/{group}", {**SAFE, "scope": 0, "crisis": 0}, "patient")
     for r in _lines(data / "cvalues" / "prompts.jsonl"):
         scope = {} if r["domain_en"] in ("psychology", "intimate_relationship", "barrier_free") else {"scope": 1}
         yield Row(r["prompt"], "zh", "cvalues", f"cvalues/{r['id_']}", {**SAFE, **scope}, "general")
@@ -98,7 +164,7 @@ def harmful_sets(data: Path) -> Iterator[Row]:
 def jailbreaks(data: Path) -> Iterator[Row]:
     rows = list(_lines(data / "jailbreakbench" / "artifacts.jsonl.gz"))
     for method, prompt in sorted({(r["method"], r["prompt"]) for r in rows if r["prompt"]}):
-        given = {"PAIR": "test", "DSN": "test", "JBC": "calibrate"}.get(method, "fit")
+        given = {"PAIR": "test", "DSN": "test", "JBC": "calibrate"}.get(method, "fit")  # a way of attack is kept whole
         yield Row(prompt, "en", "jailbreakbench", method, {"injection": 1}, "injection", given=given)
     goals = sorted({r["goal"] for r in rows})
     for goal in goals:

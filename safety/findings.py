@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from retrieval.types import LOCALES
 from safety.context import Context, Experiencer, When
-from safety.lexicon import Lexicon, Match
+from safety.lexicon import Lexicon, Match, word_lists
 from safety.normalise import normalise
 from safety.policy_files import Located, at, mapping, read_yaml
 from safety.types import PatientContext, PolicyError
@@ -84,13 +85,12 @@ class Reader:
     def load(cls, path: Path = FINDINGS_PATH, more: Located | None = None, where: str = "") -> "Reader":
         """Reads and compiles a findings file, and `more` concepts from the file `where`. Raises PolicyError naming file and line."""
         data = read_yaml(path)
-        if more is not None:
-            concepts = mapping(data, "concepts", str(path))
-            if twice := sorted(set(concepts) & set(more)):
-                raise PolicyError(f"{where}:{more.line}: concepts {twice!r} are in {path} already; use those")
-            concepts.update(more)
+        if more is not None and (twice := sorted(set(mapping(data, "concepts", str(path))) & set(more))):
+            raise PolicyError(f"{where}:{more.line}: concepts {twice!r} are in {path} already; use those")
         try:
-            return cls(Lexicon.build(data, str(path)))
+            lexicon = Lexicon.build(data, str(path))
+            lexicon.extend(more or {}, {locale: word_lists(data, locale, str(path)) for locale in LOCALES}, where)
+            return cls(lexicon)
         except ValueError as error:
             raise PolicyError(f"{path}:{at(data)}: {error}; traditional and simplified must be equally long") from error
 

@@ -5,46 +5,31 @@ escalates: what decides and stays unknown lifts the level, it never lowers it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from retrieval.types import LOCALES, Locale
-from safety.findings import FINDINGS_PATH, Findings, Reader
-from safety.interview_rules import LEVELS, Complaint, Line, Question, Term, Test, TriageRule, load_complaints
+from safety.acuity import Acuity
+from safety.facts import Facts, read, told
+from safety.findings import FINDINGS_PATH, Reader
+from safety.interview_rules import (
+    LEVELS,
+    Complaint,
+    Level,
+    Question,
+    Term,
+    TriageRule,
+    load_complaints,
+    load_levels,
+)  # fmt: skip
 from safety.policy_files import mapping, read_yaml
-from safety.red_flags import age_bands
-from safety.rules import texts_of
+from safety.red_flags import Judge
 from safety.types import Disposition, PatientContext, Reason
 
 INTERVIEW_PATH = Path(__file__).parent.parent / "knowledge" / "interview.yaml"
 MOST = 5  # questions of one interview
-NONE, UNSURE = "none", "unsure"  # the two replies that every question has
+ASKS = 0.6  # probability from which a message only asks for information
 _NOTHING_KNOWN = PatientContext()
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known so far: concepts that are so, concepts that are denied, measured values, questions left open."""
-
-    present: frozenset[str] = frozenset()
-    denied: frozenset[str] = frozenset()
-    measures: Mapping[str, float] = field(default_factory=dict)  # units: see interview_rules.Test
-    bands: tuple[tuple[float, float], ...] = ()  # ages in years, from and to
-    words: Mapping[str, str] = field(default_factory=dict)  # of each concept or measure, as the message has it
-    answered: frozenset[str] = frozenset()
-    unsure: frozenset[str] = frozenset()
-
-    def satisfied(self, line: Line) -> tuple[Term, ...] | None:
-        """One term of each part of the line that holds, or None."""
-        chosen = [next((term for term in options if self.holds(term)), None) for options in line]
-        return tuple(term for term in chosen if term is not None) if None not in chosen else None
-
-    def holds(self, term: Term) -> bool:
-        if isinstance(term, str):
-            return term in self.present
-        if term.measure == "age":
-            return any(_age_holds(term, band) for band in self.bands)
-        return term.measure in self.measures and term.holds(self.measures[term.measure])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +47,27 @@ class Interview:
     """The complaints, loaded once; safe for concurrent turns."""
 
     def __init__(
-        self, reader: Reader, complaints: Sequence[Complaint], acts: Mapping[Disposition, Mapping[Locale, str]]
+        self,
+        reader: Reader,
+        complaints: Sequence[Complaint],
+        levels: Mapping[Disposition, Level],
+        guard: Judge | None = None,
+        acuity: Acuity | None = None,
     ) -> None:
-        self.reader, self.complaints, self.acts = reader, tuple(complaints), acts
+        self.reader, self.complaints, self.levels = reader, tuple(complaints), levels
+        self.guard, self.acuity = guard, acuity
         self._questions = {question.id: question for complaint in complaints for question in complaint.questions}
 
     @classmethod
-    def load(cls, path: Path = INTERVIEW_PATH, findings: Path = FINDINGS_PATH) -> "Interview":
-        """Reads and validates the interview and the findings. Raises PolicyError naming file and line."""
+    def load(cls, path: Path = INTERVIEW_PATH, findings: Path = FINDINGS_PATH, guard: Judge | None = None) -> "Interview":
+        """Reads and validates the interview and the findings. Raises PolicyError naming file and line.
+
+        With a guard its heads are weighed with the rules (`safety.acuity`); without one the rules decide alone.
+        """
         data = read_yaml(path)
         reader = Reader.load(findings, mapping(data, "concepts", str(path)), str(path))
-        levels = mapping(data, "levels", str(path))
-        acts = {level: texts_of(levels.get(level), f"level {level!r}", str(path)) for level in LEVELS}
-        return cls(reader, load_complaints(data, reader.lexicon, str(path)), acts)
+        complaints, levels = load_complaints(data, reader.lexicon, str(path)), load_levels(data, str(path))
+        return cls(reader, complaints, levels, guard, Acuity.load() if guard else None)
 
     def question(self, question_id: str) -> Question | None:
         """The question that has this id."""
@@ -82,7 +75,7 @@ class Interview:
 
     def act(self, level: Disposition, locale: Locale) -> str:
         """What to do at a level, and within what time."""
-        return self.acts[level][locale]
+        return self.levels[level].act[locale]
 
     def assess(
         self,
@@ -96,10 +89,26 @@ class Interview:
 
         A reply is a choice's value, several with commas, "none", "unsure", or free words, which are read like a message.
         """
-        facts = self._facts(text, patient)
+        ruled = self._ruled(text, locale, patient, replies)
+        if self.guard is None or self.acuity is None:
+            return ruled
+        judged = self.guard.judge(text, locale)
+        by_rule = any("/" in reason.rule for reason in ruled.reasons)
+        if not by_rule and not replies and judged.acuity["question"] >= ASKS:
+            return Assessment(None)
+        level = self.acuity.level(judged, ruled.level, by_rule)
+        if level == ruled.level:
+            return ruled
+        entry = self.levels[level]
+        reason = Reason(f"reads-like-{level}", entry.reads_like[locale], (), entry.source)
+        return replace(ruled, level=level, reasons=(reason,))
+
+    def _ruled(self, text: str, locale: Locale, patient: PatientContext, replies: Sequence[tuple[str, str]]) -> Assessment:
+        """What the rules say by themselves."""
+        facts = read(self.reader, text, patient)
         for question_id, reply in replies:
             if question := self.question(question_id):
-                facts = self._told(facts, question, reply, patient)
+                facts = told(self.reader, facts, question, reply, patient)
         complaints = [complaint for complaint in self.complaints if _is_told(complaint, facts)]
         if not complaints:
             return Assessment(None)
@@ -114,80 +123,6 @@ class Interview:
             questions,
             tuple(line[locale] for line in first.come_back),
         )
-
-    def _facts(self, text: str, patient: PatientContext) -> Facts:
-        findings = self.reader.read(text, patient)
-        measures, words = _measures(findings)
-        present = {name for name in findings.active if name != "pregnant"}
-        present |= {"pregnant"} if findings.pregnant else set()
-        present |= {patient.sex} if patient.sex else set()
-        words |= {name: finding.words for name, finding in findings.active.items()}
-        denied = {item.concept for item in findings.items if item.negated} - present
-        return Facts(frozenset(present), frozenset(denied), measures, tuple(age_bands(findings, patient)), words)
-
-    def _told(self, facts: Facts, question: Question, reply: str, patient: PatientContext) -> Facts:
-        """The facts with the reply to one question."""
-        values = {value.strip() for value in reply.split(",")}
-        chosen = [choice for choice in question.choices if values & {choice.value, *choice.label.values()}]
-        answered = facts.answered | {question.id}
-        if UNSURE in values or (not chosen and _is(reply, "unsure")):
-            return replace(facts, answered=answered, unsure=facts.unsure | {question.id})
-        if not chosen and (NONE in values or _is(reply, "no")):
-            return replace(facts, answered=answered, denied=facts.denied | set(question.concepts))
-        if not chosen and _is(reply, "yes"):
-            chosen = list(question.choices[:1])  # the most serious one stands first
-        if not chosen:
-            return _joined(facts, self._facts(reply, patient), question)
-        present = {choice.concept for choice in chosen if choice.concept}
-        measures = dict(choice.measure for choice in chosen if choice.measure)
-        return replace(
-            facts,
-            present=facts.present | present,
-            denied=(facts.denied | set(question.concepts)) - present,
-            measures={**facts.measures, **measures},
-            words={**facts.words, **{choice.concept: "" for choice in chosen if choice.concept not in facts.words}},
-            answered=answered,
-        )
-
-
-_YES = frozenset({"yes", "y", "yeah", "yep", "yes i do", "是", "是的", "有", "有的", "对", "嗯"})
-_NO = frozenset({"no", "n", "nope", "none", "no none", "none of these", "none of them", "neither", "nothing", "没有", "无", "不", "不是", "都没有", "没", "否"})  # fmt: skip
-_MAYBE = frozenset({"not sure", "unsure", "dont know", "i dont know", "don't know", "i don't know", "maybe", "不知道", "不确定", "不清楚", "说不准", "也许"})  # fmt: skip
-
-
-def _is(reply: str, what: str) -> bool:
-    words = reply.lower().strip(" .!?。！？,，")
-    return words in {"yes": _YES, "no": _NO, "unsure": _MAYBE}[what]
-
-
-def _joined(facts: Facts, more: Facts, question: Question) -> Facts:
-    """Facts with what a free reply adds. A reply that settles nothing of what was asked leaves the question open: unsure."""
-    asked, measured = set(question.concepts), set(question.measures)
-    settled = bool(more.present & asked or more.denied & asked or measured.intersection(more.measures))
-    return Facts(
-        facts.present | more.present,
-        (facts.denied | more.denied) - more.present,
-        {**facts.measures, **more.measures},
-        facts.bands or more.bands,
-        {**more.words, **facts.words},
-        facts.answered | {question.id},
-        facts.unsure if settled else facts.unsure | {question.id},
-    )
-
-
-def _measures(findings: Findings) -> tuple[dict[str, float], dict[str, str]]:
-    """The value of each measure that a rule may test: the first one said of now."""
-    values: dict[str, float] = {}
-    words: dict[str, str] = {}
-    for measure in (*findings.vitals, *findings.durations, *findings.severities):
-        if measure.when in ("now", "past") and measure.name not in values:
-            values[measure.name], words[measure.name] = measure.value, measure.words
-    return values, words
-
-
-def _age_holds(test: Test, band: tuple[float, float]) -> bool:
-    """Whether every age of the band passes: an age that is only roughly known does not pass a test it may fail."""
-    return test.holds(band[0]) and test.holds(band[1])
 
 
 def _is_told(complaint: Complaint, facts: Facts) -> bool:

@@ -101,6 +101,28 @@ class Complaint:
     line: int
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What to do at a level, and what is said where the whole message, not one rule, gives it."""
+
+    act: Mapping[Locale, str]
+    reads_like: Mapping[Locale, str]
+    source: Source
+
+
+def load_levels(data: Located, where: str) -> dict[Disposition, Level]:
+    """The `levels` of a parsed file. Raises PolicyError naming file and line."""
+    specs, sources = mapping(data, "levels", where), mapping(data, "sources", where)
+    found: dict[Disposition, Level] = {}
+    for name in LEVELS:
+        spec = mapping(specs, name, where)
+        if spec.get("source") not in sources:
+            raise PolicyError(f"{where}:{at(spec)}: level {name!r}: source {spec.get('source')!r} is not defined; add it")
+        texts = [texts_of(spec.get(key), f"level {name!r}: {key}", where) for key in ("act", "reads_like")]
+        found[name] = Level(texts[0], texts[1], source_of(spec["source"], sources[spec["source"]], where))
+    return found
+
+
 def load_complaints(data: Located, lexicon: Lexicon, where: str) -> tuple[Complaint, ...]:
     """All complaints of a parsed file, in its order. Raises PolicyError naming file and line."""
     specs = data.get("complaints")

@@ -28,26 +28,33 @@ class Match:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Phrase:
-    """One compiled phrase. It can only match where every set in `needs` has a member in the text."""
+    """One phrase. It can only match where every set in `needs` has a member in the text, so most are never compiled."""
 
     concept: str
-    regex: re.Pattern[str]
+    source: str
     needs: tuple[frozenset[str], ...]
+    _regex: re.Pattern[str] | None = None
+
+    @property
+    def regex(self) -> re.Pattern[str]:
+        if self._regex is None:
+            self._regex = re.compile(self.source)
+        return self._regex
 
 
 @dataclass(slots=True)
 class Lexicon:
     """All phrases, found through the literals they need; plus the vocabulary for mending typos."""
 
-    concepts: Mapping[str, "Concept"]
+    concepts: dict[str, "Concept"]
     traditional: Mapping[str, str]
     protected: frozenset[str]
     _index: dict[str, list[Phrase]] = field(default_factory=dict)
     _always: list[Phrase] = field(default_factory=list)
     _words: set[str] = field(default_factory=set)
-    _stems: tuple[str, ...] = ()
+    _stems: set[str] = field(default_factory=set)
     _deletes: dict[str, list[str]] = field(default_factory=dict)
     _mended: dict[str, str] = field(default_factory=dict)
     _unless: dict[str, re.Pattern[str]] = field(default_factory=dict)
@@ -55,23 +62,28 @@ class Lexicon:
     @classmethod
     def build(cls, data: Mapping[str, Any], where: str) -> "Lexicon":
         """Compiles a parsed findings file. Raises PolicyError naming file and line."""
-        tables = {locale: _lists(data, locale, where) for locale in LOCALES}
-        concepts = {name: Concept.read(name, spec, where) for name, spec in mapping(data, "concepts", where).items()}
+        tables = {locale: word_lists(data, locale, where) for locale in LOCALES}
         traditional = dict(zip(data.get("traditional", ""), data.get("simplified", ""), strict=True))
-        lexicon = cls(concepts, traditional, frozenset(strings(data, "protected", where)))
-        for concept in concepts.values():
-            if concept.unless:
-                lexicon._unless[concept.name] = _one_of(concept.unless, {**tables["en"], **tables["zh"]})
-            for locale, text in concept.phrases:
-                lexicon._add(concept, locale, text, tables[locale], where)
+        lexicon = cls({}, traditional, frozenset(strings(data, "protected", where)))
+        lexicon.extend(mapping(data, "concepts", where), tables, where)
         lexicon._learn_typos()
         return lexicon
+
+    def extend(self, specs: Mapping[str, Any], tables: Mapping[Locale, Mapping[str, str]], where: str) -> None:
+        """Adds concepts; `tables` are the word lists. After `build`, words of theirs are known, but no word is mended to them."""
+        for name, spec in specs.items():
+            concept = Concept.read(name, spec, where)
+            self.concepts[name] = concept
+            if concept.unless:
+                self._unless[name] = _one_of(concept.unless, {**tables["en"], **tables["zh"]})
+            for locale, text in concept.phrases:
+                self._add(concept, locale, text, tables[locale], where)
 
     def _add(self, concept: "Concept", locale: Locale, text: str, lists: Mapping[str, str], where: str) -> None:
         try:
             source, needs = compile_phrase(text, locale, lists)
-            phrase = Phrase(concept.name, re.compile(source), needs)
-            if phrase.regex.search(""):
+            phrase = Phrase(concept.name, source, needs)
+            if not needs and phrase.regex.search(""):
                 raise PolicyError("it matches nothing at all; give it a word that must be there")
         except (PolicyError, re.error) as error:
             raise PolicyError(f"{where}:{concept.line}: concept {concept.name!r}: phrase {text!r}: {error}") from error
@@ -87,7 +99,7 @@ class Lexicon:
         words = re.findall(r"[a-z]+\*?", text)
         self._words.update(word for word in words if not word.endswith("*"))
         stems = {word[:-1] for word in words if word.endswith("*")}
-        self._stems = tuple({*self._stems, *stems})
+        self._stems |= stems
         self._words.update(stem + ending for stem in stems for ending in _INFLECTIONS)
 
     def _learn_typos(self) -> None:
@@ -160,6 +172,7 @@ class Concept:
     vitals: tuple[str, ...]
     unless: tuple[str, ...]  # words that look like it but are not; a match that overlaps one does not count
     asserted: bool  # true as soon as it is said: not subject to negation, questions or the past
+    head: str  # the head of safety.guard whose alarm says the same, or ""
     line: int
 
     @classmethod
@@ -167,17 +180,19 @@ class Concept:
         line = at(spec)
         if not isinstance(spec, dict):
             raise PolicyError(f"{where}:{line}: concept {name!r} must be a mapping with en and zh, got {spec!r}")
-        unknown = set(spec) - {"en", "zh", "vitals", "unless", "asserted"}
+        unknown = set(spec) - {"en", "zh", "vitals", "unless", "asserted", "head"}
         if unknown:
             raise PolicyError(f"{where}:{line}: concept {name!r} has unknown keys {sorted(unknown)!r}; remove them")
         phrases = tuple((locale, text) for locale in LOCALES for text in strings(spec, locale, where))
         vitals = tuple(strings(spec, "vitals", where))
-        if not phrases and not vitals:
+        head = str(spec.get("head", ""))
+        if not phrases and not vitals and not head:
             raise PolicyError(f"{where}:{line}: concept {name!r} has no phrases; add some under en and zh")
-        return cls(name, phrases, vitals, tuple(strings(spec, "unless", where)), bool(spec.get("asserted", False)), line)
+        return cls(name, phrases, vitals, tuple(strings(spec, "unless", where)), bool(spec.get("asserted", False)), head, line)
 
 
-def _lists(data: Mapping[str, Any], locale: Locale, where: str) -> dict[str, str]:
+def word_lists(data: Mapping[str, Any], locale: Locale, where: str) -> dict[str, str]:
+    """The lists under `words` of a findings file, each as one group of alternatives."""
     lists: dict[str, str] = {}
     for name, spec in mapping(data, "words", where).items():
         options = strings(spec, locale, where)

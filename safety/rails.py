@@ -19,7 +19,8 @@ from uuid import uuid4
 import yaml
 
 from retrieval.types import Locale
-from safety.guard import Guard, Head, Judgement, readable
+from safety.guard import Guard, Head, Judgement
+from safety.readable import readable
 from safety.replies import POLICY, reply
 from safety.types import Decision, PolicyError, RailVerdict
 

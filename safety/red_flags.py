@@ -1,16 +1,21 @@
 """Decides from the message alone, before any model runs, whether it is an emergency or a crisis.
 
-Deterministic: the findings of `safety.findings` against the rules of `knowledge/red_flags.yaml`.
+The findings of `safety.findings` against the rules of `knowledge/red_flags.yaml`. Where no rule escalates, the trained heads
+of `safety.guard` read the message once more: an alarm of theirs counts as a finding, and rules say what follows from it.
 """
 
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from retrieval.types import Locale
 from safety.cards import CARDS_PATH, HELPLINES_PATH, Cards
-from safety.findings import FINDINGS_PATH, Findings, Reader
+from safety.context import Experiencer
+from safety.findings import FINDINGS_PATH, Finding, Findings, Reader
+from safety.guard import Judgement
 from safety.rules import Rule, load_rules
 from safety.types import Decision, PatientContext, RailVerdict, Reason
 
@@ -22,13 +27,20 @@ ADULT = 16.0  # years: from here on a rule for adults applies
 _BANDS = (("newborn_word", 0.0, 0.08), ("baby_word", 0.0, 1.5), ("child_word", 0.0, 17.0))  # words that tell an age, in years
 
 
+class Judge(Protocol):
+    """What `safety.guard.Guard` does."""
+
+    def judge(self, text: str, locale: Locale) -> Judgement: ...
+
+
 class RedFlags:
     """The red flags, loaded once; `check` may be called from several threads."""
 
-    def __init__(self, reader: Reader, rules: tuple[Rule, ...], cards: Cards) -> None:
+    def __init__(self, reader: Reader, rules: tuple[Rule, ...], cards: Cards, guard: Judge | None = None) -> None:
         self.reader = reader
         self.rules = rules
         self.cards = cards
+        self.guard = guard
         self._place = {rule.id: index for index, rule in enumerate(rules)}
 
     @classmethod
@@ -36,13 +48,17 @@ class RedFlags:
         cls,
         path: Path = RULES_PATH,
         *,
+        guard: Judge | None = None,
         findings: Path = FINDINGS_PATH,
         helplines: Path = HELPLINES_PATH,
         cards: Path = CARDS_PATH,
     ) -> "RedFlags":
-        """Reads and validates rules, findings, helplines and card texts. Raises PolicyError naming file and line."""
+        """Reads and validates rules, findings, helplines and card texts. Raises PolicyError naming file and line.
+
+        Without a guard only the rules speak.
+        """
         reader = Reader.load(findings)
-        return cls(reader, load_rules(path, reader.lexicon), Cards.load(cards, helplines))
+        return cls(reader, load_rules(path, reader.lexicon), Cards.load(cards, helplines), guard)
 
     def check(
         self,
@@ -60,6 +76,9 @@ class RedFlags:
         started = time.perf_counter()
         findings = self.reader.read(text, patient)
         fired = self._fired(findings, patient)
+        if self.guard is not None and not any(rule.kind != "urgent" for rule, _ in fired):
+            findings = self._alarmed(findings, self.guard.judge(text, locale))
+            fired = self._fired(findings, patient)
         rules = tuple(rule for rule, _ in fired)
         reasons = tuple(_reason(rule, used, findings, locale) for rule, used in fired)
         escalate = bool(rules) and rules[0].kind != "urgent"
@@ -72,6 +91,13 @@ class RedFlags:
             reasons=reasons,
             took_ms=(time.perf_counter() - started) * 1000,
         )
+
+    def _alarmed(self, findings: Findings, judged: Judgement) -> Findings:
+        """The findings with the alarms of the heads among them, each resting on the passage that raised it."""
+        concepts = [c for c in self.reader.lexicon.concepts.values() if c.head and c.head in judged.alarms]
+        who: Experiencer = "other" if findings.about_other else "self"
+        alarms = {c.name: Finding(c.name, judged.passage, 0, 0, experiencer=who) for c in concepts}
+        return replace(findings, active={**findings.active, **alarms})
 
     def card(self, reasons: Sequence[Reason], locale: Locale, country: str | None) -> str:
         """The emergency card for reasons that the interview found, one sentence a line."""
@@ -101,11 +127,9 @@ def _seriousness(rule: Rule) -> int:
 def age_bands(findings: Findings, patient: PatientContext) -> list[tuple[float, float]]:
     """The ages, as ranges in years, of the people a message speaks of; empty where it does not say."""
     ages = [(age.value, age.value) for age in findings.ages if age.when == "now"]
-    if not ages:
-        ages = [(low, high) for word, low, high in _BANDS if word in findings.active][:1]
     if not ages and patient.age_years is not None:
         ages = [(patient.age_years, patient.age_years)]
-    return ages
+    return ages or [(low, high) for word, low, high in _BANDS if word in findings.active][:1]
 
 
 def _audience(rule: Rule, findings: Findings, bands: Sequence[tuple[float, float]]) -> bool:

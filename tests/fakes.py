@@ -8,7 +8,7 @@ from typing import Any
 from assistant.types import Message, Role, Shown, StoreFailed, Turn
 from retrieval.types import Claim, Evidence, Locale, Passage, Source
 from safety.interview import Assessment
-from safety.interview_rules import Question
+from safety.interview_rules import Choice, Question
 from safety.replies import reply
 from safety.types import Decision, Disposition, RailVerdict, Reason
 
@@ -117,7 +117,6 @@ class FakeRedFlags:
         said = "Call an ambulance now.\nStay with the person." if self.category else ""
         return RailVerdict("red_flags", decision, self.category, reply=said, reasons=self.reasons)
 
-
     def card(self, reasons: Sequence[Reason], locale: Locale, country: str | None) -> str:
         return "\n".join(("Call an ambulance now.", *(reason.text for reason in reasons)))
 
@@ -201,3 +200,22 @@ class FakeStore:
     def _break(self, call: str) -> None:
         if self.broken == call:
             raise StoreFailed(f"{call} failed")
+
+
+UNSURE = "unsure"
+SUDDEN = Question(
+    "headache/onset",
+    {"en": "Did it start suddenly?", "zh": "是突然开始的吗？"},
+    (Choice("yes", {"en": "Yes, suddenly", "zh": "是，突然开始"}), Choice("no", {"en": "No, slowly", "zh": "不是"})),
+)
+
+
+class AskingOnce(FakeInterview):
+    """Asks SUDDEN about a complaint that it has no reply to yet."""
+
+    def __init__(self) -> None:
+        super().__init__([], {SUDDEN.id: SUDDEN})
+
+    def assess(self, text: str, *, locale: Locale, patient: Any = None, replies: Sequence[tuple[str, str]] = ()) -> Assessment:
+        self.heard.append((text, tuple(replies)))
+        return Assessment(None, questions=() if replies or "hurts" not in text else (SUDDEN,))

@@ -9,8 +9,10 @@ import pytest
 from assistant.turn import LONGEST, Deps, run_turn
 from assistant.types import Asked, Disposed, Done, Exchange, ModelUnavailable, SentenceShown, StoreFailed, Turn, TurnEvent
 from retrieval.types import StoreUnreachable
+from safety.interview import Assessment
+from safety.interview_rules import Choice, Complaint, Question
 from safety.types import Decision, Reason
-from tests.fakes import DRINKS, RASH, FakeInterview, FakeModel, FakeRails, FakeRedFlags, FakeRetriever, FakeStore
+from tests.fakes import DRINKS, NICE, RASH, FakeInterview, FakeModel, FakeRails, FakeRedFlags, FakeRetriever, FakeStore
 
 CITED = ["Offer a child with fever ", "small drinks often [E1]."]
 TRUE, NET = DRINKS.text["en"], RASH.text["en"]
@@ -336,3 +338,87 @@ async def test_an_emergency_is_seen_in_a_message_that_is_too_long_to_answer() ->
     assert turn.answer is not None
     assert turn.answer.kind == "emergency"
     assert shown[0] == "Call an ambulance now."
+
+
+THROAT = Question(
+    "sore-throat/airway",
+    {"en": "Is any of these happening?", "zh": "有没有下面的情况？"},
+    (Choice("drooling", {"en": "drooling", "zh": "流口水"}, concept="drooling"),),
+)
+SORE = Complaint(
+    "sore-throat", {"en": "sore throat", "zh": "咽喉痛"}, (), (), (0, 150), frozenset(), "self_care", {}, (), (THROAT,), (), NICE, "", 1
+)  # fmt: skip
+ASKING = Assessment("self_care", (), SORE, (THROAT,))
+HOME = Assessment("self_care", (Reason("sore-throat", "Most get better within a week."),), SORE, (), ("You cannot swallow.",))
+
+
+async def test_before_it_advises_it_asks_what_decides_how_urgent_it_is() -> None:
+    d = deps(interview=FakeInterview([ASKING], {THROAT.id: THROAT}))
+    turn, shown, events = await play(d, "sore throat")
+    assert turn.answer is not None
+    assert (turn.answer.kind, shown) == ("question", [])
+    asked = next(e for e in events if isinstance(e, Asked))
+    assert asked.question_id == THROAT.id
+    assert asked.text.endswith("Is any of these happening?")
+    assert [value for value, _ in asked.choices] == ["drooling", "none", "unsure"]
+    assert turn.evidence == []
+
+
+async def test_the_last_reply_gives_a_level_its_reason_and_when_to_come_back() -> None:
+    interview = FakeInterview([HOME], {THROAT.id: THROAT})
+    d = deps(CITED, interview=interview, store=FakeStore(history=(Exchange("sore throat", "", "", THROAT.id),)))
+    turn, shown, events = await play(d, "none")
+    assert interview.heard == [("sore throat", ((THROAT.id, "none"),))]
+    assert (turn.disposition, turn.question) == ("self_care", "sore throat")
+    assert shown[:2] == ["Act: self_care.", "Most get better within a week."]
+    assert TRUE in shown
+    assert shown[-1] == "You cannot swallow."
+    assert Disposed("self_care", HOME.reasons) in events
+
+
+async def test_an_interview_that_finds_an_emergency_shows_the_card_and_asks_no_model() -> None:
+    reasons = (Reason("sore-throat/airway", "The airway may be blocked."),)
+    d = deps(interview=FakeInterview([Assessment("emergency", reasons)]))
+    turn, shown, _ = await play(d, "sore throat, drooling")
+    assert turn.answer is not None
+    assert turn.answer.kind == "emergency"
+    assert shown == ["Call an ambulance now.", "The airway may be blocked."]
+    assert turn.evidence == []
+
+
+async def test_an_urgent_red_flag_outweighs_a_lower_level_of_the_interview() -> None:
+    flag = Reason("bite", "A bite needs treatment today.")
+    d = deps(CITED, red_flags=FakeRedFlags(reasons=(flag,)), interview=FakeInterview([HOME]))
+    turn, shown, _ = await play(d)
+    assert turn.disposition == "urgent"
+    assert shown[:2] == ["Act: urgent.", "A bite needs treatment today."]
+
+
+async def test_a_level_is_told_even_when_no_guideline_answers() -> None:
+    d = deps(retriever=FakeRetriever(()), interview=FakeInterview([HOME]))
+    turn, shown, _ = await play(d, "sore throat for two days")
+    assert turn.answer is not None
+    assert turn.answer.kind == "answer"
+    assert shown[0] == "Act: self_care."
+
+
+async def test_what_the_interview_says_is_not_shown_when_it_cannot_be_recorded() -> None:
+    turn, shown, _ = await play(deps(interview=FakeInterview([HOME]), store=FakeStore(broken="add_sentence")))
+    assert turn.answer is not None
+    assert turn.answer.kind == "unavailable"
+    assert "Act: self_care." not in shown
+
+
+async def test_where_no_complaint_is_known_only_what_cannot_wait_is_said() -> None:
+    turn, shown, _ = await play(deps(CITED, interview=FakeInterview([Assessment("routine")])))
+    assert (turn.disposition, shown[0]) == (None, TRUE)
+    reasons = (Reason("reads-like-urgent", "It should not wait."),)
+    turn, shown, _ = await play(deps(CITED, interview=FakeInterview([Assessment("urgent", reasons)])))
+    assert (turn.disposition, shown[:2]) == ("urgent", ["Act: urgent.", "It should not wait."])
+
+
+async def test_a_clinician_is_not_interviewed() -> None:
+    d = deps(CITED, interview=FakeInterview([ASKING], {THROAT.id: THROAT}))
+    turn, _, _ = await play(d, "sore throat", role="clinician")
+    assert turn.answer is not None
+    assert turn.answer.kind == "answer"
