@@ -98,12 +98,14 @@ class Connection:
         )
 
     async def _reply(self, item: ReplyFrame) -> None:
-        """A choice among the topics offered asks the last question again, about that topic; other words are a message."""
-        offered = {value for value, _ in self.last.choices} if self.last else set()
-        if self.last and (item.value in offered or item.value == SKIP):
-            await self._start(item.id, self.last.user_text, chosen="" if item.value == SKIP else item.value)
+        """A chosen topic asks the last question again, about that topic. Any other reply is a message: the turn knows what was asked."""
+        last = self.last if self.last and self.last.asks == item.question_id else None
+        offered = [value for value, _ in last.choices] if last else []
+        if last and offered and last.asks == "topic" and (item.value in offered or item.value == SKIP):
+            await self._start(item.id, last.user_text, chosen="" if item.value == SKIP else item.value)
         else:
-            await self._start(item.id, item.value)
+            # An interview's last choice is "not sure": what somebody who skips its question leaves open.
+            await self._start(item.id, offered[-1] if offered and item.value == SKIP else item.value)
 
     async def _start(self, client_id: str, text: str, chosen: str | None = None) -> None:
         if self.session is None:

@@ -15,16 +15,14 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_va
 
 from assistant.chat import NOT_RECORDED
 from assistant.live import LiveTurns
+from assistant.recall import language, numbered, recall
 from assistant.turn import Deps
-from assistant.types import Asked, Done, Exchange, Role, SentenceShown, StoreFailed, Turn, TurnEvent
+from assistant.types import Asked, Done, Role, SentenceShown, StoreFailed, Turn, TurnEvent
 from assistant.wire import TEXT, Country, recorded, sentence
-from retrieval.text import is_chinese
-from retrieval.types import LOCALES, Locale
-from safety.replies import reply
+from retrieval.types import Locale
 
 log = logging.getLogger(__name__)
 MODEL = "virtual-doctor"
-LOOK_BACK = 6  # earlier questions among which the topic of a follow-up is sought
 READING_S = 10.0
 # Parameters that would change what comes back: the values that are harmless, and the remedy. Any other parameter is ignored.
 REFUSED: dict[str, tuple[Sequence[Any], str]] = {
@@ -112,64 +110,18 @@ async def begin(body: CompletionBody, deps: Deps, country: str | None) -> Turn:
     """A turn about the last user message, in a session of its own, with the earlier messages as history. Raises StoreFailed."""
     last = max(number for number, message in enumerate(body.messages) if message.role == "user")
     wanted, text = body.metadata or Wanted(), body.messages[last].content.strip()
-    turn = Turn("", f"openai-{uuid4().hex}", text, wanted.locale or _language(text), wanted.role)
+    turn = Turn("", f"openai-{uuid4().hex}", text, wanted.locale or language(text), wanted.role)
     turn.country = wanted.country or country
-    before = [message for message in body.messages[:last] if message.role in ("user", "assistant")]
+    before = [(message.role, message.content) for message in body.messages[:last] if message.role in ("user", "assistant")]
     try:
         async with asyncio.timeout(READING_S):
-            before = await _choose(turn, before, deps, keep=wanted.locale is not None)
-            history = await _history(turn, before, deps)
+            await recall(turn, before, deps, keep_locale=wanted.locale is not None)
     except Exception as fault:  # an emergency must not wait for what came before it: the question then stands alone
         log.error("the conversation before turn %s was not read: %s", turn.id, type(fault).__name__)
-        history = ()
-    turn.session_id = await deps.store.open_session(locale=turn.locale, role=turn.role)
+    turn.session_id, history = await deps.store.open_session(locale=turn.locale, role=turn.role), turn.history
     await deps.store.start_turn(turn)
     turn.history = history
     return turn
-
-
-def _language(text: str) -> Locale:
-    return "zh" if is_chinese(text) else "en"
-
-
-async def _choose(turn: Turn, before: list[ChatMessage], deps: Deps, keep: bool) -> list[ChatMessage]:
-    """When `turn` answers our question back by a choice's number or name, it asks the question before again, about that topic.
-
-    Gives what was said before the question.
-    """
-    asked: list[Locale] = [
-        locale for locale in LOCALES if before and before[-1].content.startswith(reply("which_topic", locale))
-    ]
-    if not asked or before[-1].role != "assistant" or len(before) < 2 or before[-2].role != "user":
-        return before
-    locale, question = asked[0], await _checked(before[-2].content, asked[0], deps)
-    topics = await deps.retriever.unsure(question, locale=locale) if question else ()
-    for number, topic in enumerate(topics, 1):
-        name = deps.retriever.title(topic, locale).casefold()
-        if turn.user_text.casefold().strip(" .。") in (str(number), name, f"{number}. {name}"):
-            turn.user_text, turn.chosen, turn.locale = before[-2].content, topic, turn.locale if keep else locale
-            return before[:-2]
-    return before
-
-
-async def _history(turn: Turn, before: Sequence[ChatMessage], deps: Deps) -> tuple[Exchange, ...]:
-    """The latest earlier question that has a topic: what a follow-up such as "and for children?" is about."""
-    earlier = [message.content for message in before if message.role == "user"]
-    for text in reversed(earlier[-LOOK_BACK:]):
-        locale = _language(text)
-        if question := await _checked(text, locale, deps):
-            found = await deps.retriever.search(question, locale=locale, k=1, clinician=turn.role == "clinician")
-            if found:
-                return (Exchange(question, "", found[0].passage.topic),)
-    return ()
-
-
-async def _checked(text: str, locale: Locale, deps: Deps) -> str:
-    """An earlier message as the input rails let it pass; "" when they do not. Only so it may reach retrieval."""
-    if not text.strip() or len(text) > TEXT:
-        return ""
-    verdict = await deps.rails.check("input", text, locale)
-    return "" if verdict.stops else verdict.text or text
 
 
 def said(event: TurnEvent, turn: Turn) -> str:
@@ -180,8 +132,7 @@ def said(event: TurnEvent, turn: Turn) -> str:
             cited = "".join(f" [{label}]" for label in sentence(shown)["citations"])
             return f"{_urgent(turn) if shown is first else ''}{shown.sentence.text}{cited}\n\n"
         case Asked(_, text, choices):
-            numbered = "\n".join(f"{number}. {label}" for number, (_, label) in enumerate(choices, 1))
-            return f"{_urgent(turn)}{text}\n\n{numbered}\n\n"
+            return f"{_urgent(turn)}{text}\n\n{numbered(choices)}\n\n"
         case Done():
             body = recorded(turn)
             return "\n\n".join(filter(None, [_sources(body["sources"]), *body["notices"], body["disclaimer"]]))

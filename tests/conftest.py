@@ -75,7 +75,7 @@ def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     environment = {**os.environ, "DATA_DIR": str(data), "PORT": str(port)}
     process = subprocess.Popen([doctor, "serve"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        wait_for(f"http://127.0.0.1:{port}/readyz", process, 180)
+        wait_for(f"http://127.0.0.1:{port}/readyz", process, 400)  # it builds its index first
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

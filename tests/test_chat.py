@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from assistant.chat import MOST_INVALID, Connection
 from assistant.live import LiveTurns
-from tests.fakes import DRINKS, FakeModel, FakeRedFlags, FakeRetriever, FakeStore
+from tests.fakes import DRINKS, SUDDEN, UNSURE, AskingOnce, FakeModel, FakeRedFlags, FakeRetriever, FakeStore
 from tests.test_turn import CITED, Endless, EndlessRails, deps
 
 
@@ -238,6 +238,26 @@ async def test_a_choice_asks_the_last_question_again_about_that_topic() -> None:
     d.retriever.evidence = FakeRetriever().evidence  # type: ignore[attr-defined]
     frames = await client.say(type="reply", id="m2", question_id="topic", value="fever-in-children")
     assert d.retriever.asked[-1] == "Fever in children: he is hot"  # type: ignore[attr-defined]
+    assert frames[-1]["kind"] == "answer"
+
+
+@pytest.mark.parametrize(("value", "read"), [("yes", "yes"), ("it crept up", "it crept up"), ("skip", UNSURE)])
+async def test_a_reply_to_an_interview_is_a_message_and_a_skipped_one_leaves_it_open(value: str, read: str) -> None:
+    interview = AskingOnce()
+    client = await greeted(interview=interview)
+    frames = await client.say(type="message", id="m1", text="my head hurts")
+    [asked] = [f for f in frames if f["type"] == "question"]
+    assert asked["question_id"] == SUDDEN.id
+    frames = await client.say(type="reply", id="m2", question_id=SUDDEN.id, value=value)
+    assert frames[-1]["kind"] == "answer"
+    [_, (turn, _)] = client.connection.deps.store.finished  # type: ignore[attr-defined]
+    assert turn.user_text == read
+    assert turn.chosen is None
+
+
+async def test_a_reply_to_a_question_that_was_not_asked_is_a_message() -> None:
+    client = await greeted()
+    frames = await client.say(type="reply", id="m1", question_id="headache/onset", value="my child has a fever")
     assert frames[-1]["kind"] == "answer"
 
 
