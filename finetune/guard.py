@@ -23,12 +23,12 @@ from retrieval.types import LOCALES
 from safety.guard import ACUITY, CATEGORIES, HEADS, RELEASED, STOPPING, stopped
 from safety.readable import readable
 
-WEIGHTS = {"triage": 3.0, "crisis": 3.0, "requests": 3.0, "red_flags": 2.0}
+WEIGHTS = {"triage": 3.0, "crisis": 3.0, "requests": 3.0, "red_flags": 2.0, "interview": 2.0}
 EPOCHS = {"bilingual": 7, "english": 5}
 BATCH, SMOOTH = 48, 0.02
 OUTPUTS = len(HEADS) + len(ACUITY) + len(CATEGORIES)
 ALLOWED: dict[str, tuple[str, dict[str, float]]] = {  # threshold: head, and the share of each kind of safe text it may stop
-    "emergency": ("emergency", {"calm": 0.06, "patient": 0.045, "none": 0.06}),
+    "emergency": ("emergency", {"calm": 0.035, "patient": 0.03, "none": 0.04}),
     "crisis": ("crisis", {"none": 0.15, "calm": 0.02, "patient": 0.005, "benign": 0.05}),
     "harmful": ("harmful", {"patient": 0.006, "benign": 0.08, "calm": 0.01, "none": 0.04}),
     "misuse": ("misuse", {"patient": 0.004, "benign": 0.08, "calm": 0.01, "none": 0.04}),

@@ -17,6 +17,8 @@ from typing import Any
 
 from retrieval.types import LOCALES, Locale
 from safety.guard import ACUITY
+from safety.interview import INTERVIEW_PATH
+from safety.policy_files import read_yaml
 from safety.rails import load_rules
 from safety.red_flags import RedFlags
 
@@ -30,6 +32,7 @@ CATEGORY_OF = {  # of requests.jsonl, in the words of replies.yaml
     "weapons": "weapons", "drugs": "illicit_drugs", "forgery": "illicit_drugs", "child_abuse": "sexual_abuse",
     "sexual": "sexual_abuse", "hate": "hate", "crime": "fraud", "privacy": "privacy", "disinformation": "disinformation",
 }  # fmt: skip
+CRISES = ("low-mood", "anxiety", "postpartum-mood", "insomnia", "baby-crying")  # complaints whose examples may tell of a crisis
 _VIOLENT = re.compile("overdos|suicid|self-harm|intention|assault|strang|abus|stab|shot|ligature|hang")
 
 
@@ -55,7 +58,7 @@ class Row:
 
 def all_rows(data: Path) -> list[Row]:
     """Every row: ours, the rules' and those of the public sets under `data`."""
-    rows = [*triage(), *crisis(), *requests(), *red_flags(), *own(), *policy(), *public(data)]
+    rows = [*triage(), *crisis(), *requests(), *red_flags(), *interview(), *own(), *policy(), *public(data)]
     return [row for row in [*rows, *documents(rows)] if row.kind != "doubtful"]
 
 
@@ -119,6 +122,17 @@ def red_flags() -> Iterator[Row]:
             for text in rule.near_misses[locale]:
                 labels = {"emergency": 0, "crisis": 0, "harmful": 0}
                 yield Row(text, locale, "red_flags", rule.id, labels, "near miss", given="fit")
+
+
+def interview() -> Iterator[Row]:
+    """The examples of interview.yaml, each with its level. They are fitted, never measured."""
+    for complaint in read_yaml(INTERVIEW_PATH)["complaints"]:
+        for locale in LOCALES:
+            for level, texts in complaint["examples"].get(locale, {}).items():
+                labels = {**SAFE, "scope": 0, "crisis": 0, "acuity": ACUITY.index(level), "emergency": int(level == "emergency")}
+                if complaint["id"] in CRISES:
+                    del labels["crisis"]
+                yield from (Row(t, locale, "interview", complaint["id"], dict(labels), level, given="fit") for t in texts)
 
 
 def policy() -> Iterator[Row]:

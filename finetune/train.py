@@ -7,7 +7,7 @@ import argparse
 import sys
 from importlib import import_module
 
-TASKS = {"guard": "finetune.guard", "verify": "finetune.verify", "relevance": "finetune.relevance", "deid": "finetune.deid"}
+TASKS = {"guard": "finetune.guard", "acuity": "finetune.acuity", "relevance": "finetune.relevance", "deid": "finetune.deid"}
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ RULES_PATH = Path(__file__).parent.parent / "knowledge" / "red_flags.yaml"
 
 _ME = re.compile(r"\b(?:me|I|i)\b|我(?![爸妈哥弟姐妹家])")
 _NOTHING_KNOWN = PatientContext()
+DOUBTFUL = 0.05  # score of the crisis head below which words of despair or threat are taken for a figure of speech
 ADULT = 16.0  # years: from here on a rule for adults applies
 _BANDS = (("newborn_word", 0.0, 0.08), ("baby_word", 0.0, 1.5), ("child_word", 0.0, 17.0))  # words that tell an age, in years
 
@@ -76,9 +77,10 @@ class RedFlags:
         started = time.perf_counter()
         findings = self.reader.read(text, patient)
         fired = self._fired(findings, patient)
-        if self.guard is not None and not any(rule.kind != "urgent" for rule, _ in fired):
-            findings = self._alarmed(findings, self.guard.judge(text, locale))
-            fired = self._fired(findings, patient)
+        if self.guard is not None and not any(_sure(rule) for rule, _ in fired):
+            judged = self.guard.judge(text, locale)
+            findings = self._alarmed(findings, judged)
+            fired = [pair for pair in self._fired(findings, patient) if judged.scores["crisis"] >= DOUBTFUL or not _doubted(pair[0])]
         rules = tuple(rule for rule, _ in fired)
         reasons = tuple(_reason(rule, used, findings, locale) for rule, used in fired)
         escalate = bool(rules) and rules[0].kind != "urgent"
@@ -116,6 +118,16 @@ class RedFlags:
         ]
         fired.sort(key=lambda pair: (_seriousness(pair[0]), self._place[pair[0].id]))
         return fired
+
+
+def _sure(rule: Rule) -> bool:
+    """Whether a rule escalates by itself, whatever the heads say."""
+    return rule.kind == "emergency" or (rule.kind == "crisis" and not _doubted(rule))
+
+
+def _doubted(rule: Rule) -> bool:
+    """Whether the crisis head may call the rule off: words of despair and threat are figures of speech more often than not."""
+    return rule.kind == "crisis" and rule.grade in ("ideation", "plan", "others")
 
 
 def _seriousness(rule: Rule) -> int:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from retrieval.types import LOCALES, Locale
 from safety.cards import HELPLINES_PATH, Cards
+from safety.guard import Guard
 from safety.red_flags import RULES_PATH, RedFlags
 from safety.types import Decision, PatientContext, PolicyError, RailVerdict
 
-FLAGS = RedFlags.load()
+FLAGS = RedFlags.load(guard=Guard())  # as the product has them
 HELD_OUT = [json.loads(line) for line in (Path(__file__).parent / "heldout_red_flags.jsonl").read_text("utf-8").splitlines()]
 EXAMPLES = [(rule, locale, text) for rule in FLAGS.rules for locale in LOCALES for text in rule.hits[locale]]
 NEAR_MISSES = [(rule, locale, text) for rule in FLAGS.rules for locale in LOCALES for text in rule.near_misses[locale]]
