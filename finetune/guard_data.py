@@ -129,7 +129,13 @@ def interview() -> Iterator[Row]:
     for complaint in read_yaml(INTERVIEW_PATH)["complaints"]:
         for locale in LOCALES:
             for level, texts in complaint["examples"].get(locale, {}).items():
-                labels = {**SAFE, "scope": 0, "crisis": 0, "acuity": ACUITY.index(level), "emergency": int(level == "emergency")}
+                labels = {
+                    **SAFE,
+                    "scope": 0,
+                    "crisis": 0,
+                    "acuity": ACUITY.index(level),
+                    "emergency": int(level == "emergency"),
+                }
                 if complaint["id"] in CRISES:
                     del labels["crisis"]
                 yield from (Row(t, locale, "interview", complaint["id"], dict(labels), level, given="fit") for t in texts)

@@ -55,5 +55,7 @@ class Acuity:
     def level(self, judged: Judgement, told: Disposition | None, ruled: bool) -> Disposition:
         """The level of least expected cost that the rules allow."""
         cheapest = int((self.probabilities(features(judged, told, ruled)) @ COST).argmin())
+        most = len(LEVELS) if "emergency" in judged.alarms or told == "emergency" else LEVELS.index("emergency")
+        cheapest = min(cheapest, most - 1)  # a card needs more than a likeness: an alarm or a rule
         least = LEVELS.index(told) if told in ("urgent", "emergency") and ruled else 0
         return LEVELS[max(cheapest, least)]

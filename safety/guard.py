@@ -32,6 +32,8 @@ CATEGORIES = (
 RELEASED = Path(__file__).parent.parent / "finetune" / "released" / "guard"
 WINDOW, LOOKED_AT = 360, 3  # characters of a window of a longer text; windows that the slower encoder reads too
 REACH: dict[Locale, int] = {"en": 900, "zh": 380}  # characters that an encoder reads as one; parts without their story alarm
+LEAST: dict[Locale, int] = {"en": 4, "zh": 6}  # words, or Han characters, below which a text tells no story
+_WORD = re.compile(r"[\u3400-\u9fff]|[a-z0-9']+")
 Array = NDArray[np.float32]
 
 
@@ -46,6 +48,7 @@ class Judgement:
     nearest: str = ""  # the policy's example that is nearest to the text
     acuity: Mapping[str, float] = field(default_factory=dict)  # of ACUITY, adding up to 1
     passage: str = ""  # the part of a longer text that an alarm rests on
+    brief: bool = False  # too few words to judge how urgent it is: no alarm is raised
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Guard:
         stops = tuple(h for h in STOPPING if any(h in j.stops for j in (judged if h != "scope" else judged[:1])))
         alarms = tuple(h for h in HEADS[:2] if any(h in j.alarms for j in judged))
         passage = max((j.passage for j in judged), key=len)
-        return Judgement(scores, stops, alarms, worst.category, worst.nearest, first.acuity, passage)
+        return Judgement(scores, stops, alarms, worst.category, worst.nearest, first.acuity, passage, first.brief)
 
     def _judge(self, text: str, locale: Locale) -> Judgement:
         read = [text, *windows(text)]
@@ -97,14 +100,15 @@ class Guard:
         for head in hidden:  # these may hide in a part of a longer text
             scores[head] = float(probabilities[:, HEADS.index(head)].max())
         limits = self._heads.thresholds[locale]
-        alarms = tuple(head for head in HEADS[:2] if scores[head] >= limits[head])
+        brief = len(_WORD.findall(text)) < LEAST[locale]
+        alarms = () if brief else tuple(head for head in HEADS[:2] if scores[head] >= limits[head])
         at = len(HEADS) + len(ACUITY)
         category = CATEGORIES[int(logits[0, at:].argmax())]
         alarming = int(probabilities[:, HEADS.index(alarms[0])].argmax()) if alarms and "crisis" in hidden else 0
         acuity = dict(zip(map(str, ACUITY), softmax(logits[0, len(HEADS) : at]), strict=True))
         nearest = self._card["examples"][int((self._tensors["examples"] @ bilingual[0, :SENTENCE]).argmax())]
         passage = read[alarming] if alarming else ""
-        return Judgement(scores, stopped(scores, limits), alarms, category, nearest, acuity, passage)
+        return Judgement(scores, stopped(scores, limits), alarms, category, nearest, acuity, passage, brief)
 
     def _logits(self, texts: Sequence[str], bilingual: Array, locale: Locale) -> Array:
         """Of all texts in Chinese; in English of the whole and of the windows that look worst to the quick encoder."""

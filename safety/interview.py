@@ -93,6 +93,8 @@ class Interview:
         if self.guard is None or self.acuity is None:
             return ruled
         judged = self.guard.judge(text, locale)
+        if judged.brief:
+            return ruled
         by_rule = any("/" in reason.rule for reason in ruled.reasons)
         if not by_rule and not replies and judged.acuity["question"] >= ASKS:
             return Assessment(None)

@@ -34,6 +34,7 @@ HEADS_OF: dict[str, tuple[Head, ...]] = {  # rule set -> the trained heads that 
     "injection": ("injection",),
     "scope": ("scope",),
 }
+SURELY_FINE = 0.02  # score of every head of a rail below which its rules are taken to have misread the words
 READ = 4_000  # characters that the patterns read: the longest message the turn accepts
 
 
@@ -159,11 +160,16 @@ class NemoRails:
         return act
 
     def _decide(self, rail: str, said: list[str], call: str, locale: Locale) -> RailVerdict:
-        """The rules speak first: what they say needs no explaining. Then the heads, which only hear what a person wrote."""
+        """The rules speak first: what they say needs no explaining. Then the heads, which only hear what a person wrote.
+
+        Where the heads are sure that nothing is wrong, the rule met its words in another sense ("kill the weeds").
+        """
         verdicts = [self._judge(rail, text, locale) for text in said]
         ruled = next((verdict for verdict in verdicts if verdict.stops), verdicts[0])
         judged = self._judged.get(call)
-        return ruled if ruled.stops or judged is None else learned(rail, judged, locale)
+        if judged is None or (ruled.stops and any(judged.scores[head] >= SURELY_FINE for head in HEADS_OF[rail])):
+            return ruled
+        return learned(rail, judged, locale)
 
     def _judge(self, rail: str, text: str, locale: Locale) -> RailVerdict:
         for rule in self._rules[rail]:

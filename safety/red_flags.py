@@ -80,7 +80,9 @@ class RedFlags:
         if self.guard is not None and not any(_sure(rule) for rule, _ in fired):
             judged = self.guard.judge(text, locale)
             findings = self._alarmed(findings, judged)
-            fired = [pair for pair in self._fired(findings, patient) if judged.scores["crisis"] >= DOUBTFUL or not _doubted(pair[0])]
+            fired = [
+                pair for pair in self._fired(findings, patient) if judged.scores["crisis"] >= DOUBTFUL or not _doubted(pair[0])
+            ]
         rules = tuple(rule for rule, _ in fired)
         reasons = tuple(_reason(rule, used, findings, locale) for rule, used in fired)
         escalate = bool(rules) and rules[0].kind != "urgent"
