@@ -83,16 +83,18 @@ async def consumer_questions(deps: Deps, data: Path) -> dict[str, str]:
             firsts += [first] if first is not None and turn.answer and turn.answer.kind == "answer" else []
             out.write(json.dumps(described(turn), ensure_ascii=False) + "\n")
     kinds = Counter(turn.answer.kind for turn in turns if turn.answer)
-    shown = [s for turn in turns for s in turn.shown]
+    advised = [turn for turn in turns if turn.disposition]  # these begin with the interview's fixed words, whose reasons cite
+    shown = [s for turn in turns if turn not in advised for s in turn.shown]
     paths = Counter(turn.path for turn in turns if turn.answer and turn.answer.kind == "answer")
     held = sum(bool(s.sentence.citations) and s.sentence.supported for s in shown)
     return {
         f"{QUESTIONS} HealthSearchQA questions: answered from evidence": share(kinds["answer"], QUESTIONS),
-        "… asked which topic is meant": share(kinds["question"], QUESTIONS),
+        "… asked back: which topic is meant, or how urgent it is": share(kinds["question"], QUESTIONS),
         "… abstained (nothing in the guidelines)": share(kinds["refusal"], QUESTIONS),
         "… emergency, crisis, unavailable": f"{kinds['emergency']}, {kinds['crisis']}, {kinds['unavailable']}",
         "… answers with a sentence from the model / composed from claims": f"{paths['model']} / {paths['composed']}",
         "… shown statements with a citation that the gate holds": share(held, len(shown)),
+        "… answers that begin with a level and its reasons": str(sum(bool(turn.shown) for turn in advised)),
         "time to the first verified sentence, in-process model": f"p50 {quantile(firsts, 50):.2f} s, p95 {quantile(firsts, 95):.2f} s",
     }  # fmt: skip
 

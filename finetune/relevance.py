@@ -5,6 +5,7 @@ null when the guidelines do not answer, `claims` that answer, `group`), cross-va
 halves of a fold) and writes weights that are fitted on all of it.
 """
 
+import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ Row = dict[str, Any]
 
 def main() -> None:
     """Print the cross-validated figures of each language and write the weights."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     rows = [json.loads(line) for line in QUESTIONS.read_text("utf-8").splitlines()]
     retriever = opened()
     models: dict[str, Any] = {}

@@ -94,7 +94,8 @@ def test_outside_health_harm_must_be_sure() -> None:
 )
 def test_harm_and_injection_are_stopped_and_explained(guard: Guard, text: str, locale: Locale) -> None:
     judged = guard.judge(text, locale)
-    assert set(judged.stops) & {"harmful", "misuse", "injection"}
+    assert judged.stops
+    assert max(judged.scores["harmful"], judged.scores["misuse"], judged.scores["injection"]) > 0.5
     assert reply(judged.category, locale)
     assert judged.nearest
 
@@ -151,7 +152,7 @@ def test_the_examples_are_many_in_both_languages_and_none_is_repeated(name: str)
 def test_an_emergency_and_a_crisis_raise_an_alarm(guard: Guard, text: str, locale: Locale, alarm: str) -> None:
     judged = guard.judge(text, locale)
     assert alarm in judged.alarms
-    assert judged.passage == text or judged.passage == readable(text)
+    assert judged.passage == ""  # the whole of it
 
 
 @pytest.mark.parametrize(("text", "locale"), [("What is a healthy diet for gout?", "en"), ("痛风平时吃什么好", "zh")])

@@ -37,7 +37,7 @@ def test_an_example_of_a_complaint_gets_its_level(complaint: str, locale: Locale
 def test_a_complaint_has_examples_of_two_levels_in_both_languages(complaint) -> None:  # type: ignore[no-untyped-def]
     for locale in LOCALES:
         mine = {level for name, lang, level, _ in EXAMPLES if name == complaint.id and lang == locale}
-        assert len(mine) >= 2, f"{complaint.id} {locale}: {mine}"
+        assert len(mine) >= (1 if complaint.otherwise == "emergency" else 2), f"{complaint.id} {locale}: {mine}"
 
 
 def test_there_are_sixty_complaints_and_more() -> None:
@@ -142,7 +142,7 @@ BROKEN = {
 def test_a_broken_file_names_the_line_and_the_remedy(fault: str, tmp_path: Path) -> None:
     right, wrong, named = BROKEN[fault]
     text = INTERVIEW_PATH.read_text("utf-8")
-    at = text.index(right)
+    at = text.index(right, text.index("complaints:"))
     path = tmp_path / "interview.yaml"
     path.write_text(text[:at] + wrong + text[at + len(right) :], "utf-8")
     with pytest.raises(PolicyError, match=r"interview\.yaml:\d+: ") as caught:

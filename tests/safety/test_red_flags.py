@@ -15,6 +15,7 @@ from safety.red_flags import RULES_PATH, RedFlags
 from safety.types import Decision, PatientContext, PolicyError, RailVerdict
 
 FLAGS = RedFlags.load(guard=Guard())  # as the product has them
+RULES = RedFlags.load()
 HELD_OUT = [json.loads(line) for line in (Path(__file__).parent / "heldout_red_flags.jsonl").read_text("utf-8").splitlines()]
 EXAMPLES = [(rule, locale, text) for rule in FLAGS.rules for locale in LOCALES for text in rule.hits[locale]]
 NEAR_MISSES = [(rule, locale, text) for rule in FLAGS.rules for locale in LOCALES for text in rule.near_misses[locale]]
@@ -95,7 +96,8 @@ def test_an_emergency_at_the_very_end_of_a_huge_message_is_found() -> None:
     ],
 )
 def test_the_record_can_turn_a_knock_on_the_head_into_an_emergency(patient: PatientContext, stops: bool) -> None:
-    assert check("I hit my head on a door this morning", patient=patient).stops is stops
+    """By the rules alone: the heads read the message, not the record."""
+    assert RULES.check("I hit my head on a door this morning", locale="en", patient=patient).stops is stops
 
 
 def test_the_age_on_record_decides_a_babys_fever() -> None:
