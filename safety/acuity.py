@@ -1,7 +1,7 @@
 """How urgent a message is, from what the interview's rules say and what the trained heads say, weighed together.
 
 The weights are fitted by `python -m finetune.acuity` (`finetune/released/guard/acuity.json`). They may raise a level; they never
-lower one that a rule has set to urgent or to emergency.
+lower urgent or emergency, whether a rule, the complaint itself or an open question set it, nor any level once questions were answered.
 """
 
 import json
@@ -52,10 +52,10 @@ class Acuity:
         shifted = np.exp(logits - logits.max())
         return np.asarray(shifted / shifted.sum())
 
-    def level(self, judged: Judgement, told: Disposition | None, ruled: bool) -> Disposition:
-        """The level of least expected cost that the rules allow."""
+    def level(self, judged: Judgement, told: Disposition | None, ruled: bool, answered: bool = False) -> Disposition:
+        """The level of least expected cost that the interview allows; `answered` when its questions had replies."""
         cheapest = int((self.probabilities(features(judged, told, ruled)) @ COST).argmin())
         most = len(LEVELS) if "emergency" in judged.alarms or told == "emergency" else LEVELS.index("emergency")
         cheapest = min(cheapest, most - 1)  # a card needs more than a likeness: an alarm or a rule
-        least = LEVELS.index(told) if told in ("urgent", "emergency") and ruled else 0
+        least = LEVELS.index(told) if told and (answered or told in ("urgent", "emergency")) else 0
         return LEVELS[max(cheapest, least)]

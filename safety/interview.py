@@ -96,9 +96,9 @@ class Interview:
         if judged.brief:
             return ruled
         by_rule = any("/" in reason.rule for reason in ruled.reasons)
-        if not by_rule and not replies and judged.acuity["question"] >= ASKS:
+        if not by_rule and not replies and ruled.level not in ("urgent", "emergency") and judged.acuity["question"] >= ASKS:
             return Assessment(None)
-        level = self.acuity.level(judged, ruled.level, by_rule)
+        level = self.acuity.level(judged, ruled.level, by_rule, bool(replies))
         if level == ruled.level:
             return ruled
         entry = self.levels[level]
