@@ -213,6 +213,7 @@ def _finish(c: Connection, turn: Turn, answer: dict[str, Any]) -> None:
                 category=v.category,
                 reason=v.reason,
                 took_ms=v.took_ms,
+                timings=json.dumps(v.timings),
             )
         )
     for item in turn.evidence:

@@ -34,7 +34,7 @@ verdicts = Table(
     "verdicts", metadata,
     Column("turn_id", _ID, ForeignKey("turns.id"), primary_key=True), Column("number", Integer, primary_key=True),
     Column("rail", String(32), nullable=False), Column("decision", String(12), nullable=False), Column("category", String(32)),
-    Column("reason", Text), Column("took_ms", Float),
+    Column("reason", Text), Column("took_ms", Float), Column("timings", Text),
 )  # fmt: skip
 
 evidence = Table(

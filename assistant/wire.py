@@ -252,6 +252,7 @@ def verdict(item: RailVerdict) -> dict[str, Any]:
         "reason": item.reason,
         "reply": item.reply,
         "took_ms": round(item.took_ms, 2),
+        "timings": [{"rail": rail, "took_ms": round(took, 2)} for rail, took in item.timings],
     }
 
 

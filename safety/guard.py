@@ -76,9 +76,19 @@ class Guard:
 
     def __init__(self, pieces: ChineseEncoder | None = None, folder: Path = RELEASED) -> None:
         self._pieces, self._folder = pieces or ChineseEncoder(), folder
+        self._latest: tuple[str, Locale, Judgement] | None = None
 
     def judge(self, text: str, locale: Locale) -> Judgement:
-        """What the heads say; a text in both languages is read in each. Raises PolicyError when the weights are not there."""
+        """What the heads say; a text in both languages is read in each. Raises PolicyError when the weights are not there.
+
+        Red flags, rails and interview of a turn ask about the same text one after the other: the latest answer is kept.
+        """
+        latest = self._latest
+        if latest is None or latest[:2] != (text, locale):
+            latest = self._latest = (text, locale, self._whole(text, locale))
+        return latest[2]
+
+    def _whole(self, text: str, locale: Locale) -> Judgement:
         judged = [self._judge(part, language) for language, part in parts(readable(text), locale)]
         first = judged[0]
         if len(judged) == 1:

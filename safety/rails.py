@@ -87,6 +87,10 @@ def learned(rail: str, judged: Judgement, locale: Locale) -> RailVerdict:
     return RailVerdict(rail, Decision.STOP, category, reason, reply(category, locale))
 
 
+def _since(started: float) -> float:
+    return (time.perf_counter() - started) * 1e3
+
+
 class Judge(Protocol):
     """What `safety.guard.Guard` does."""
 
@@ -109,7 +113,7 @@ class NemoRails:
         self._judged: dict[str, Judgement] = {}
         colang, config = (POLICY / "rails.co").read_text("utf-8"), (POLICY / "config.yml").read_text("utf-8")
         self._engine: Any = LLMRails(RailsConfig.from_content(colang_content=colang, yaml_content=config))
-        self._found: dict[str, list[RailVerdict]] = {}
+        self._found: dict[str, list[RailVerdict]] = {}  # of each call under way, one verdict a rail
         for actions in RAILS.values():
             for action, rail in actions.items():
                 self._engine.register_action(self._action(rail), action)
@@ -117,17 +121,19 @@ class NemoRails:
     async def check(self, direction: Direction, text: str, locale: Locale) -> RailVerdict:
         """The first rule that stops, else the first head, or ALLOW. Never raises for any text: a fault is a stop."""
         started, call = time.perf_counter(), uuid4().hex
-        self._found[call] = []
+        heads: tuple[tuple[str, float], ...] = ()
+        found = self._found[call] = []
         try:
             if direction == "input":
                 self._judged[call] = await asyncio.to_thread(self._guard.judge, text, locale)
+                heads = (("heads", _since(started)),)
             verdict = await self._ask(direction, call, text, locale)
         except Exception as error:  # the engine's own faults are many kinds; each of them must stop the turn
             verdict = self._fault(direction, locale, f"rails failed: {error!r}")
         finally:
             self._found.pop(call, None)
             self._judged.pop(call, None)
-        return replace(verdict, took_ms=(time.perf_counter() - started) * 1e3)
+        return replace(verdict, took_ms=_since(started), timings=(*heads, *((one.rail, one.took_ms) for one in found)))
 
     async def _ask(self, direction: Direction, call: str, text: str, locale: Locale) -> RailVerdict:
         # The text goes through the context: as a parameter, a user's "$name" would be resolved as a variable.
@@ -152,9 +158,9 @@ class NemoRails:
         from nemoguardrails.actions.rail_outcome import RailOutcome
 
         async def act(context: dict[str, Any] | None = None) -> Any:
-            asked = context or {}
+            asked, started = context or {}, time.perf_counter()
             verdict = self._decide(rail, asked["said"], asked["call"], asked["locale"])
-            self._found[asked["call"]].append(verdict)
+            self._found[asked["call"]].append(replace(verdict, took_ms=_since(started)))
             return RailOutcome.block(reason=verdict.reason) if verdict.stops else RailOutcome.allow()
 
         return act

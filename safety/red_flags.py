@@ -93,7 +93,8 @@ class RedFlags:
             reason=", ".join(rule.id for rule in rules),
             reply=self.cards.write(rules, locale, _about_other(*fired[0], findings), country) if escalate else "",
             reasons=reasons,
-            took_ms=(time.perf_counter() - started) * 1000,
+            took_ms=(took := (time.perf_counter() - started) * 1000),
+            timings=(("red_flags", took),),
         )
 
     def _alarmed(self, findings: Findings, judged: Judgement) -> Findings:

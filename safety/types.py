@@ -48,6 +48,7 @@ class RailVerdict:
     text: str = ""  # with MASK: the text to go on with
     reasons: tuple[Reason, ...] = ()
     took_ms: float = 0.0
+    timings: tuple[tuple[str, float], ...] = ()  # of each rail that ran in this check, and of the trained heads: milliseconds
 
     @property
     def stops(self) -> bool:

@@ -15,7 +15,12 @@ ONLY_IN = {  # each heavy dependency has one home
     "nemoguardrails": {"safety/rails.py"},
     "langchain_openai": {"assistant/models.py"},
     "openvino_genai": {"assistant/models.py"},
-    "sqlalchemy": {"assistant/store.py", "assistant/tables.py", "assistant/migrations/versions/0001_first_tables.py"},
+    "sqlalchemy": {
+        "assistant/store.py",
+        "assistant/tables.py",
+        "assistant/migrations/versions/0001_first_tables.py",
+        "assistant/migrations/versions/0002_timings.py",
+    },
     "fastapi": {"assistant/app.py"},
 }
 

@@ -1,6 +1,7 @@
 """What every SessionStore does: the same class over SQLite and over PostgreSQL."""
 
 import asyncio
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from assistant.store import SqlStore, first_broken
-from assistant.tables import sentences
+from assistant.tables import sentences, verdicts
 from assistant.types import Answer, Shown, StoreFailed, Turn, UnknownSession
 from assistant.wire import recorded
 from retrieval.types import Citation
@@ -73,10 +74,17 @@ async def answered(store: SqlStore, client_id: str = "m1", session: str | None =
     await store.add_sentence(turn, SAID)
     turn.shown.append(SAID)
     turn.evidence.append(FEVER)
-    turn.verdicts.append(RailVerdict("red_flags", Decision.ALLOW))
+    turn.verdicts.append(RailVerdict("red_flags", Decision.ALLOW, timings=(("red_flags", 0.4),)))
     turn.answer, turn.stopped = Answer("answer", (SAID,)), stopped
     await store.finish(turn, recorded(turn))
     return turn
+
+
+async def test_how_long_each_rail_took_is_on_record(store: SqlStore) -> None:
+    turn = await answered(store)
+    wanted = select(verdicts.c.timings).where(verdicts.c.turn_id == turn.id)
+    kept = await store._write(lambda c: [json.loads(row) for row in c.execute(wanted).scalars()])
+    assert kept == [[["red_flags", 0.4]]]
 
 
 async def test_a_finished_turn_is_history_to_the_next(store: SqlStore) -> None:

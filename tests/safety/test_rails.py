@@ -30,6 +30,7 @@ async def test_what_a_rule_must_stop_is_stopped(rails: NemoRails, rail: str, rul
     assert verdict.category != "fault"
     assert verdict.reply
     assert verdict.took_ms > 0
+    assert rail in dict(verdict.timings)
 
 
 @pytest.mark.parametrize(("rail", "rule", "locale", "text"), PASSES)
