@@ -13,8 +13,9 @@ from safety.context import Context, Experiencer, When
 from safety.lexicon import Lexicon, Match, word_lists
 from safety.normalise import normalise
 from safety.policy_files import Located, at, mapping, read_yaml
+from safety.times import Span, ages, durations, severities
 from safety.types import PatientContext, PolicyError
-from safety.vitals import Span, Vital, VitalName, ages, durations, severities, vital_test, vitals
+from safety.vitals import Vital, VitalName, vital_test, vitals
 
 FINDINGS_PATH = Path(__file__).parent.parent / "knowledge" / "findings.yaml"
 
@@ -131,7 +132,8 @@ class Reader:
     def _finding(self, match: Match, context: Context, quote: Callable[[int, int], tuple[str, int, int]]) -> Finding:
         words, start, end = quote(match.start, match.end)
         if self.lexicon.concepts[match.concept].asserted:
-            return Finding(match.concept, words, start, end, False, _not_family(context.experiencer(match)))
+            denied = context.ruled_out(match)
+            return Finding(match.concept, words, start, end, denied, _not_family(context.experiencer(match)))
         return Finding(
             match.concept, words, start, end, context.negated(match), context.experiencer(match), context.when(match)
         )

@@ -17,6 +17,7 @@ from safety.policy_files import at, mapping, strings
 from safety.types import PolicyError
 
 _INFLECTIONS = ("", "s", "es", "ed", "d", "ing", "e", "y", "ly", "ness", "ion", "less", "lessness")
+_AROUND = 50  # characters on either side of a match in which the words that give it another meaning are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Lexicon:
             concept = Concept.read(name, spec, where)
             self.concepts[name] = concept
             if concept.unless:
-                self._unless[name] = _one_of(concept.unless, {**tables["en"], **tables["zh"]})
+                self._unless[name] = _one_of(concept.unless, tables)
             for locale, text in concept.phrases:
                 self._add(concept, locale, text, tables[locale], where)
 
@@ -150,7 +151,8 @@ class Lexicon:
         """Whether the match leans on a word that only looks like it: the blood in "blood pressure"."""
         other = self._unless.get(concept)
         return other is not None and any(
-            found.start() < end and found.end() > start for found in other.finditer(text, max(0, start - 12), end + 12)
+            found.start() < end and found.end() > start
+            for found in other.finditer(text, max(0, start - _AROUND), end + _AROUND)
         )
 
     def _candidates(self, present: set[str], text: str) -> Iterator[Phrase]:
@@ -201,8 +203,13 @@ def word_lists(data: Mapping[str, Any], locale: Locale, where: str) -> dict[str,
     return lists
 
 
-def _one_of(words: Iterable[str], lists: Mapping[str, str]) -> re.Pattern[str]:
-    return re.compile("|".join(compile_phrase(word, "en" if word.isascii() else "zh", lists)[0] for word in words))
+def _one_of(phrases: Iterable[str], tables: Mapping[Locale, Mapping[str, str]]) -> re.Pattern[str]:
+    sources = []
+    for phrase in phrases:
+        english = phrase.isascii() and all(name in tables["en"] for name in re.findall(r"<(\w+)>", phrase))
+        locale: Locale = "en" if english else "zh"
+        sources.append(compile_phrase(phrase, locale, tables[locale])[0])
+    return re.compile("|".join(sources))
 
 
 def _deletes(word: str, depth: int) -> set[str]:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from safety.findings import FINDINGS_PATH, Reader
 from safety.phrases import compile_phrase
+from safety.times import ages, durations
 from safety.types import PatientContext, PolicyError
-from safety.vitals import ages, vital_test, vitals
+from safety.vitals import vital_test, vitals
 
 READER = Reader.load()
 NOTHING_KNOWN = PatientContext()
@@ -30,6 +31,108 @@ ASSERTED = [
     ("不知道为什么胸痛", "chest_pain_plain"),
     ("胸口疼得不行", "chest_pain_plain"),
     ("不仅胸闷，还喘不上气", "cant_breathe"),
+    ("I have chest pain no fever", "chest_pain_plain"),
+    ("no fever, vomiting since noon and drowsy", "vomiting"),
+    ("no fever, diabetic", "diabetic"),
+    ("no insulin left for two days", "diabetic"),
+    ("眼睛没事吧，一直疼得厉害", "burn_severe"),
+    ("haven't taken my warfarin today", "anticoagulant"),
+    ("no breathing, no pulse", "not_breathing"),
+    ("孩子没有呼吸了", "not_breathing"),
+    ("浑身没劲喘不上气", "cant_breathe"),
+]
+BESIDE_A_FEAR = [
+    ("so anxious I want to kill myself", "si_active"),
+    ("scared I might kill myself", "si_active"),
+    ("anxious and crushing chest pain", "chest_pain_plain"),
+    ("worried, he can't breathe", "cant_breathe"),
+    ("nervous because my face is drooping", "face_droop"),
+    ("terrified of having a stroke and my mouth droops", "face_droop"),
+    ("worried about chest pain that started an hour ago", "chest_pain_plain"),
+    ("我很害怕，胸口压榨样疼", "chest_pain_plain"),
+    ("我怕自己会自杀", "si_active"),
+    ("我爸在吃预防中风的药，现在突然嘴歪", "face_droop"),
+]
+BESIDE_A_TOPIC = [
+    ("能吃能睡，突然左边手脚没力气", "one_side_weak"),
+    ("results are normal, crushing chest pain", "chest_pain_plain"),
+    ("考试前胸口压榨样疼", "chest_pain_plain"),
+    ("写论文写到胸口剧痛", "chest_pain_plain"),
+    ("吃药副作用，喘不上气", "cant_breathe"),
+    ("side effects of the pills, cannot breathe", "cant_breathe"),
+    ("started having chest pain 2 months ago", "chest_pain_plain"),
+    ("两个月前开始胸痛", "chest_pain_plain"),
+]
+OTHER_WORDS = [
+    ("on the edge of the table", "attempt_now"),
+    ("on the edge of the table", "si_active"),
+    ("I've been on edge lately", "si_active"),
+    ("pain shooting down the leg", "bleeding_heavy"),
+    ("I fell off my bike and can't lift my arm", "one_side_weak"),
+    ("I can't lift my arm after a fall", "one_side_weak"),
+    ("摔了一跤，胳膊动不了", "limb_loss_power"),
+    ("手指能弯", "open_fracture"),
+    ("膝盖疼，腿弯不疼", "open_fracture"),
+    ("吃抗病毒药", "took_poison"),
+    ("吃抗病毒药", "attempt_now"),
+    ("bit off more than I can chew", "amputation"),
+    ("came off my bike", "amputation"),
+    ("held it under the cold tap", "drowning"),
+    ("手背发烫", "burn"),
+    ("a small bruise", "nonblanching"),
+    ("it burns when she pees", "burn"),
+    ("he took ibuprofen for his headache", "child_swallowed"),
+    ("fluid coming out of an ear", "waters_broke"),
+    ("my tooth got knocked out", "fainted"),
+    ("my tooth got knocked out", "fainted_hard"),
+    ("hay fever", "fever"),
+    ("脸上皮肤发热", "fever"),
+    ("it is very hot today", "fever"),
+    ("the weather is very hot", "fever"),
+    ("he is so tired after school", "drowsy"),
+    ("had my blood taken", "bleeding"),
+    ("can't breathe through my nose", "cant_breathe"),
+    ("out of puff after a flight of stairs", "pe_risk"),
+    ("redness is spreading and fever", "nec_fasc"),
+    ("my left hand tingles at night", "one_side_weak"),
+    ("my left thigh has been numb for weeks", "one_side_weak"),
+    ("左手麻了好几个月", "one_side_weak"),
+    ("嘴唇不紫，呼吸没有凹陷", "not_breathing"),
+    ("I am not breathless", "not_breathing"),
+    ("不喝酒不吸烟", "not_feeding"),
+    ("没有腰痛，没有尿频", "dehydration"),
+    ("吃奶时不哭", "floppy"),
+    ("没有发热，胎动正常", "fetal_movement"),
+    ("ketones are fine", "dka_sign"),
+    ("ketones not checked", "glucose_high"),
+    ("尿酮阴性", "dka_sign"),
+    ("一直火烧样疼", "burn"),
+    ("呼吸平稳，体温37.5", "rr_extreme"),
+]
+SAME_WORDS_MEANT = [
+    ("呼吸没了", "not_breathing"),
+    ("宝宝不喝奶", "not_feeding"),
+    ("没有尿了", "dehydration"),
+    ("叫他也不哭", "floppy"),
+    ("今天胎动明显减少", "fetal_movement"),
+    ("ketones are 3", "dka_sign"),
+    ("尿酮两个加", "dka_sign"),
+    ("standing on the edge of the bridge", "attempt_now"),
+    ("blood shooting out of my leg", "bleeding_heavy"),
+    ("I fell and can't move my left arm", "one_side_weak"),
+    ("he suddenly can't lift his arm", "one_side_weak"),
+    ("摔了以后两条腿动不了", "limb_loss_power"),
+    ("胳膊摔弯了", "open_fracture"),
+    ("喝了毒药", "took_poison"),
+    ("bit off the tip of his finger", "amputation"),
+    ("found under the water in the bath", "drowning"),
+    ("手背被开水烫了", "burn"),
+    ("my toddler took ibuprofen from my bag", "child_swallowed"),
+    ("my waters broke, fluid gushing", "waters_broke"),
+    ("he was knocked out in the match", "fainted_hard"),
+    ("the baby is very hot", "fever"),
+    ("too tired to feed", "drowsy"),
+    ("left hand suddenly went numb", "one_side_weak"),
 ]
 DENIED = [
     ("no chest pain", "chest_pain_plain"),
@@ -43,6 +146,24 @@ DENIED = [
     ("否认胸痛", "chest_pain_plain"),
     ("无发热，咳嗽三天", "fever"),
     ("胸口不痛", "chest_pain_plain"),
+    ("眼睛没有不适", "burn_severe"),
+    ("没有呼吸困难", "not_breathing"),
+    ("没有呼吸困难", "cant_breathe"),
+    ("没有气短", "not_breathing"),
+    ("no breathing problems", "not_breathing"),
+    ("not breathing fast", "not_breathing"),
+    ("no vision problems", "vision_loss"),
+    ("no bladder problems", "bladder_bowel"),
+    ("no bladder or bowel problems", "bladder_bowel"),
+    ("denies sore throat, runny nose or shortness of breath", "breathless"),
+    ("not on blood thinners", "anticoagulant"),
+    ("I don't take any blood thinners", "anticoagulant"),
+    ("没有在吃抗凝药", "anticoagulant"),
+    ("not diabetic", "diabetic"),
+    ("无糖尿病", "diabetic"),
+    ("no diabetes, heart disease or blood thinners", "anticoagulant"),
+    ("no recent surgery", "pe_risk"),
+    ("inhaler helps, no night symptoms", "inhaler_fails"),
 ]
 NOT_NOW = [
     ("What causes chest pain?", "chest_pain_plain", "general"),
@@ -53,7 +174,30 @@ NOT_NOW = [
     ("I had chest pain three years ago", "chest_pain_plain", "past"),
     ("去年胸痛过", "chest_pain_plain", "past"),
     ("I'm afraid of having a seizure", "seizure", "hypothetical"),
+    ("afraid of having a stroke", "stroke_claim", "hypothetical"),
+    ("worried it might be a heart attack", "heart_attack_claim", "hypothetical"),
+    ("担心是心梗", "heart_attack_claim", "hypothetical"),
 ]
+
+
+@pytest.mark.parametrize(("text", "concept"), BESIDE_A_FEAR)
+def test_a_symptom_told_beside_a_fear_is_not_hidden_by_it(text: str, concept: str) -> None:
+    assert concept in active(text)
+
+
+@pytest.mark.parametrize(("text", "concept"), BESIDE_A_TOPIC)
+def test_a_symptom_told_beside_a_topic_or_a_date_is_not_hidden_by_it(text: str, concept: str) -> None:
+    assert concept in active(text)
+
+
+@pytest.mark.parametrize(("text", "concept"), OTHER_WORDS)
+def test_words_that_only_look_like_a_danger_are_not_taken_for_it(text: str, concept: str) -> None:
+    assert concept not in active(text)
+
+
+@pytest.mark.parametrize(("text", "concept"), SAME_WORDS_MEANT)
+def test_the_same_words_still_count_where_they_are_meant(text: str, concept: str) -> None:
+    assert concept in active(text)
 
 
 @pytest.mark.parametrize(("text", "concept"), ASSERTED)
@@ -153,6 +297,34 @@ def test_other_numbers_are_no_vital_signs(text: str) -> None:
 )
 def test_ages_are_read_in_years(text: str, years: float) -> None:
     assert [round(age.value, 3) for age in ages(text)] == [round(years, 3)]
+
+
+@pytest.mark.parametrize("text", ["her temperature is 37.4", "his temperature is 39, what now", "pulse is 88 and regular"])
+def test_a_measured_value_is_no_age(text: str) -> None:
+    assert not ages(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("咳嗽一个半月", 45),
+        ("咳嗽半个月", 15),
+        ("咳嗽一年半", 547.5),
+        ("for a month and a half", 45),
+        ("for 2 nights", 2),
+        ("三晚没睡", 3),
+        ("好几晚了", 4),
+        ("since childhood", 3650),
+        ("从小有湿疹，四天前又痒", 4),
+    ],
+)
+def test_durations_are_read(text: str, days: float) -> None:
+    assert [span.value / 1440 for span in durations(text)] == [days]
+
+
+@pytest.mark.parametrize("text", ["im 20 weeks and tired", "20 weeks pregnant", "孕20周，头痛", "周三晚上"])
+def test_weeks_of_pregnancy_and_evenings_are_no_durations(text: str) -> None:
+    assert not durations(text)
 
 
 def test_the_record_adds_conditions_and_medicines() -> None:
