@@ -32,6 +32,10 @@ _DENIED_AFTER = re.compile(  # "chest pain: no"; but "chest pain no fever" denie
 )
 _EXPLICIT = re.compile(r"den(?:y|ies|ied)|negative for|free (?:of|from)|否认")  # these deny a whole list, whatever stands in it
 _EXPLICIT_REACH = 120
+_LISTED = re.compile(r"(?:[^,。;!?、]{1,8}、)+")  # between 无 and a later member of its list: "无发热、咳嗽、胸痛"
+_BARE_LIST = re.compile(  # "denies fever, chills, chest pain." and no word that tells something
+    r" ?[a-z]+(?: [a-z]+){0,2}(?:, ?(?!(?:but|has|have|had|now|since|with|started|still|is|are)\b)[a-z]+(?: (?!(?:but|has|have|had|now|since|with|started|still|is|are|for|today)\b)[a-z]+){0,2})+ ?(?:$|[.;!?\n])"
+)
 _TROUBLE = re.compile(  # "no breathing problems" denies a problem, "no breathing" tells one
     r"(?:[ /]{1,2}(?:(?:or|and|nor) )?(?:bowel|bladder|urinary|visual|vision|eye|heart|breathing|speech|control|function)){0,3}"
     r" (?:problem|issue|trouble|difficult|symptom|complaint|change|concern|disturbance|loss(?! of)|disorder|abnormal)[a-z]*"
@@ -143,10 +147,13 @@ class Context:
     def _reaches(self, cue: Match, match: Match) -> bool:
         if self._said_with(cue, match):
             return False
-        if self.text[cue.start : cue.end] in _TIGHT and match.start - cue.end > 1:
-            return False
         between = self.text[cue.end : match.start]
-        explicit = bool(_EXPLICIT.match(self.text, cue.start, cue.end)) and self._ends_a_list(between, match, "or|nor|and")
+        word = self.text[cue.start : cue.end]
+        if word in _TIGHT and match.start - cue.end > 1 and not (word in "无未" and _LISTED.fullmatch(between)):
+            return False
+        explicit = bool(_EXPLICIT.match(word)) and (
+            self._ends_a_list(between, match, "or|nor|and") or bool(_BARE_LIST.match(self.text, cue.end))
+        )
         reach = _EXPLICIT_REACH if explicit else _NEGATION_REACH_EN
         if (
             cue.end > match.start

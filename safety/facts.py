@@ -8,8 +8,6 @@ from safety.interview_rules import Line, Question, Term, Test
 from safety.red_flags import age_bands
 from safety.types import PatientContext
 
-_YOUNG = frozenset({"child_word", "baby_word", "newborn_word"})
-_PRONOUNS = frozenset({"he", "she", "hes", "shes", "yo", "他", "她"})
 NONE, UNSURE = "none", "unsure"  # the two replies that every question has
 
 
@@ -52,8 +50,6 @@ def read(reader: Reader, text: str, patient: PatientContext) -> Facts:
     present |= {patient.sex} if patient.sex else set()
     words |= {name: finding.words for name, finding in findings.active.items()}
     bands = age_bands(findings, patient)
-    if findings.active.keys() & _YOUNG == {"child_word"} and findings.active["child_word"].words.lower() in _PRONOUNS:
-        bands = [band for band in bands if band != (0.0, 17.0)]  # "he" may be a husband
     denied = {item.concept for item in findings.items if item.negated} - present
     return Facts(frozenset(present), frozenset(denied), measures, tuple(bands), words)
 

@@ -32,7 +32,7 @@ _AGE = re.compile(
     r"|(?<![\d.])(?P<n4>\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten)[ -](?P<u4>day|week|wk|month|mo|year|yr)s?[ -](?:old )?(?:baby|infant|newborn|son|daughter|boy|girl|toddler|kid|child)"
     r"|(?P<z>\d{1,3}(?:\.5)?|[一二两三四五六七八九十半]{1,3})(?:多)?(?P<zu>周岁|岁)"
     r"|(?P<z2>\d{1,2}|[一二两三四五六七八九十]{1,2})个?多?(?P<zu2>月|周|天)(?:大|的(?:宝宝|婴儿|孩子|娃|小孩))"
-    r"|(?:宝宝|婴儿|孩子|娃|女儿|儿子|新生儿|出生|才|刚)(?:(?![这那前近后几])[^\d。!?;\n]){0,3}?(?P<z3>\d{1,2}|[一二两三四五六七八九十]{1,2})(?:个多?(?P<zu3>月)|(?P<zu4>天)(?=[^了前后没]))"
+    r"|(?:宝宝|婴儿|孩子|娃|女儿|儿子|新生儿|出生|小孩|(?:^|[,。!?;\n他她])(?:才|刚))(?:现在|今年|目前|刚刚|刚|才|满|出生|生下来|已经|有|快|大概|约|是|,| ){0,3}(?P<z3>\d{1,2}|[一二两三四五六七八九十]{1,2})(?:个多?(?P<zu3>月)|(?P<zu4>天)(?=[^了前后没]))"
     r"|(?P<z5>\d{1,2}|[一二两三四五六七八九十]{1,2})个多?月(?:的)?(?=宝宝|婴儿|孩子|娃|女儿|儿子|小孩)"
     r"|(?:\bmy |\b)(?P<n5>\d{1,2}) ?(?:year|yr)s?[ -]?old"
 )
@@ -48,6 +48,9 @@ _DURATION = re.compile(
     r"|(?P<z3>\d{1,3}(?:\.\d)?|[一二两三四五六七八九十半]{1,3})个?(?:多)?(?P<zu>分钟|小时|钟头|天|周|星期|月|年)(?P<zhalf2>半(?!夜|天|年))?"
     r"|(?<![周期拜初号])(?P<z4>\d{1,2}|[一二两三四五六七八九十]{1,2})个?(?P<zu3>晚|夜)"
 )
+_OFTEN = re.compile(r"(?:once|twice|thrice|times?|(?:\d+|one|two|three|four|five|six|few|several|many|more|much) ?[a-z]+) $")
+_EVERY = re.compile(r"every (?:other )?$|\bper $|[每隔]$")
+_TIMES_ZH = re.compile(r"[^,。;!?]{0,4}?(?:\d+|[一二两三四五六七八九十几好多]+)(?:次|回|片|粒|颗|包|顿|瓶|支|杯|遍|趟|斤|两)")
 _SINCE_CHILDHOOD = 5_256_000.0
 _SINCE: tuple[tuple[re.Pattern[str], float], ...] = (  # words that tell a duration roughly, in minutes
     (re.compile(r"just now|a moment ago|this minute|刚才|刚刚"), 15),
@@ -129,6 +132,16 @@ def _age_in_years(match: re.Match[str]) -> float:
     return value * (_YEARS.get(unit) or _YEARS[unit[0]])
 
 
+def _frequency(text: str, span: Span) -> bool:
+    """Whether the words tell how often, not how long: "twice a week", "一天三次"."""
+    words = text[span.start : span.end]
+    if words.startswith(("a ", "an ")):
+        return bool(_OFTEN.search(text[max(0, span.start - 24) : span.start]))
+    if _EVERY.search(text[max(0, span.start - 6) : span.start]):
+        return True
+    return words[0] in "一1" and bool(_TIMES_ZH.match(text, span.end))
+
+
 def durations(text: str) -> list[Span]:
     """Durations in minutes that the text gives, roughly where it gives them in words ("since yesterday")."""
     ages_at = [(span.start, span.end) for span in ages(text)]
@@ -137,7 +150,7 @@ def durations(text: str) -> list[Span]:
     found = [
         span
         for span in _spans(text, _DURATION, _minutes, 60_000_000)
-        if not any(start < span.end and span.start < end for start, end in ages_at)
+        if not any(start < span.end and span.start < end for start, end in ages_at) and not _frequency(text, span)
     ]
     for pattern, value in _SINCE:
         for match in pattern.finditer(text):

@@ -21,6 +21,11 @@ def active(text: str, patient: PatientContext = NOTHING_KNOWN) -> set[str]:
 
 
 ASSERTED = [
+    ("denies fever, now has chest pain", "chest_pain_plain"),
+    ("denies fever, chest pain since noon", "chest_pain_plain"),
+    ("no cough, fever 39", "fever"),
+    ("没有咳嗽，发烧39度", "fever"),
+    ("无发热，胸痛两小时", "chest_pain_plain"),
     ("I have chest pain", "chest_pain_plain"),
     ("no chest pain but my left arm is numb", "one_side_weak"),
     ("not only is my chest tight, I also have a fever", "chest_pain"),
@@ -108,8 +113,17 @@ OTHER_WORDS = [
     ("尿酮阴性", "dka_sign"),
     ("一直火烧样疼", "burn"),
     ("呼吸平稳，体温37.5", "rr_extreme"),
+    ("he has crushing chest pain", "child_word"),
+    ("she feels sick", "child_word"),
+    ("鼻子堵得喘不上气", "cant_breathe"),
+    ("he is not supportive", "fetal_movement"),
 ]
 SAME_WORDS_MEANT = [
+    ("he swallowed a button battery", "child_swallowed"),
+    ("he is floppy and will not drink", "child_word"),
+    ("the baby has not moved since morning", "fetal_movement"),
+    ("she has not kicked today", "fetal_movement"),
+    ("喘不上气，鼻子不堵", "cant_breathe"),
     ("呼吸没了", "not_breathing"),
     ("宝宝不喝奶", "not_feeding"),
     ("没有尿了", "dehydration"),
@@ -135,6 +149,9 @@ SAME_WORDS_MEANT = [
     ("left hand suddenly went numb", "one_side_weak"),
 ]
 DENIED = [
+    ("denies fever, chills, chest pain", "chest_pain_plain"),
+    ("无发热、咳嗽、胸痛", "chest_pain_plain"),
+    ("无高血压、糖尿病、冠心病史", "diabetic"),
     ("no chest pain", "chest_pain_plain"),
     ("I don't have any chest pain or fever", "fever"),
     ("he denies chest pain, fever and rash", "fever"),
@@ -320,6 +337,19 @@ def test_a_measured_value_is_no_age(text: str) -> None:
 )
 def test_durations_are_read(text: str, days: float) -> None:
     assert [span.value / 1440 for span in durations(text)] == [days]
+
+
+@pytest.mark.parametrize("text", ["孩子发烧3天咳嗽", "发烧才三天，人不舒服", "宝宝拉肚子三天"])
+def test_how_long_a_child_is_ill_is_no_age(text: str) -> None:
+    assert not ages(text)
+    assert [span.value / 1440 for span in durations(text)] == [3]
+
+
+@pytest.mark.parametrize(
+    "text", ["once a week I get a headache", "a migraine twice a month", "3 tablets a day", "every 2 weeks", "一天拉三次"]
+)
+def test_how_often_is_no_duration(text: str) -> None:
+    assert not durations(text)
 
 
 @pytest.mark.parametrize("text", ["im 20 weeks and tired", "20 weeks pregnant", "孕20周，头痛", "周三晚上"])
