@@ -21,6 +21,7 @@ def active(text: str, patient: PatientContext = NOTHING_KNOWN) -> set[str]:
 
 
 ASSERTED = [
+    ("I never had chest pain before, now it is crushing", "chest_pain_plain"),
     ("denies fever, now has chest pain", "chest_pain_plain"),
     ("denies fever, chest pain since noon", "chest_pain_plain"),
     ("no cough, fever 39", "fever"),
@@ -47,6 +48,7 @@ ASSERTED = [
     ("浑身没劲喘不上气", "cant_breathe"),
 ]
 BESIDE_A_FEAR = [
+    ("担心胸痛是不是心梗", "chest_pain_plain"),
     ("so anxious I want to kill myself", "si_active"),
     ("scared I might kill myself", "si_active"),
     ("anxious and crushing chest pain", "chest_pain_plain"),
@@ -113,12 +115,21 @@ OTHER_WORDS = [
     ("尿酮阴性", "dka_sign"),
     ("一直火烧样疼", "burn"),
     ("呼吸平稳，体温37.5", "rr_extreme"),
+    ("fell down the stairs on the edge", "attempt_now"),
+    ("on the edge of my seat", "si_active"),
+    ("he doesn't breathe through his nose", "not_breathing"),
     ("he has crushing chest pain", "child_word"),
     ("she feels sick", "child_word"),
     ("鼻子堵得喘不上气", "cant_breathe"),
     ("he is not supportive", "fetal_movement"),
 ]
 SAME_WORDS_MEANT = [
+    ("he is on the edge of the roof", "attempt_now"),
+    ("standing on the edge, goodbye", "si_active"),
+    ("he hasn't got a pulse", "not_breathing"),
+    ("she hasn't breathed for a minute", "not_breathing"),
+    ("孩子没有精神", "floppy"),
+    ("not able to swallow my spit", "drooling"),
     ("he swallowed a button battery", "child_swallowed"),
     ("he is floppy and will not drink", "child_word"),
     ("the baby has not moved since morning", "fetal_movement"),
