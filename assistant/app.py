@@ -33,9 +33,10 @@ from retrieval.index import IndexPlace, build, fresh, open_index
 from retrieval.store import ChromaStore
 from retrieval.types import Locale, RetrievalError
 from safety.deidentify import deidentify
-from safety.grounding import best_support
+from safety.entailment import Reader, held
 from safety.guard import Guard
 from safety.interview import Interview
+from safety.premises import Premises
 from safety.pseudonyms import Pseudonyms
 from safety.rails import NemoRails
 from safety.red_flags import RedFlags
@@ -68,7 +69,8 @@ def build_deps(settings: Settings, progress: Callable[[Any], Any] = iter) -> Dep
             build(place, vectors, embedder, progress)
         retriever = open_index(place, vectors, embedder)
         store = SqlStore(url) if url else SqlStore.sqlite(settings.data_dir / "doctor.sqlite3")
-        return Deps(chat.result(), retriever, flags.result(), interview.result(), rails.result(), store)
+        premises = Premises.load(embedder)
+        return Deps(chat.result(), retriever, flags.result(), interview.result(), rails.result(), premises, store)
 
 
 def _model(settings: Settings) -> ChatModel:
@@ -285,10 +287,10 @@ def _parts(app: FastAPI) -> None:
         found = await asyncio.to_thread(deidentify, body.text, body.mode, body.locale, (), pseudonyms)
         return {"text": found.text, "entities": [asdict(entity) for entity in found.entities]}
 
+    reader = Reader()  # it loads its weights at the first claim
+
     @app.post("/api/v1/verify")
     async def verify(body: wire.VerifyBody) -> dict[str, Any]:
-        tried = [best_support(body.claim, [text]) for text in body.evidence] or [best_support(body.claim, [])]
-        best = max(range(len(tried)), key=lambda i: (tried[i].supported, tried[i].score))
-        problems = [{"kind": p.kind, "text": p.text} for p in tried[best].problems]
-        return {"supported": tried[best].supported, "score": tried[best].score, "problems": problems,
-                "evidence_index": best if body.evidence else None}  # fmt: skip
+        found, index = await asyncio.to_thread(held, body.claim, body.evidence, reader)
+        problems = [{"kind": p.kind, "text": p.text} for p in found.problems]
+        return {"supported": found.supported, "score": found.score, "problems": problems, "evidence_index": index}

@@ -42,18 +42,17 @@ def serve(port: Annotated[int | None, typer.Option(help="Port; default: the sett
     import uvicorn
 
     from assistant.app import BODY, build_deps, create_app
+    from safety.redacting import LOGS
 
     settings = Settings()
     deps = build_deps(settings, progress_bar("index"))
     address = f"http://{settings.host}:{port or settings.port}"
-    _print(
-        {"address": address, "passages": len(deps.retriever)},
-        as_json,
-        f"Virtual Doctor answers at {address}  (stop with Ctrl+C)",
-    )
+    said = f"Virtual Doctor answers at {address}  (stop with Ctrl+C)"
+    _print({"address": address, "passages": len(deps.retriever)}, as_json, said)
     uvicorn.run(
-        create_app(deps, settings), host=settings.host, port=port or settings.port, log_level="warning", ws_max_size=BODY * 2
-    )
+        create_app(deps, settings), host=settings.host, port=port or settings.port, log_level="warning", log_config=LOGS,
+        ws_max_size=BODY * 2,
+    )  # fmt: skip
 
 
 @app.command()
@@ -157,9 +156,9 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Whether a text holds a claim."""
-    from safety.grounding import best_support
+    from safety.entailment import Reader, held
 
-    found = best_support(claim, evidence)
+    found, _ = held(claim, evidence, Reader())
     body = {
         "supported": found.supported,
         "score": found.score,

@@ -10,6 +10,7 @@ from typing import Any
 
 from assistant.types import Message, ModelUnavailable
 from retrieval.types import Locale
+from safety.deidentify import deidentify
 
 MOST_TOKENS = 160  # four short sentences
 _MARK = re.compile(r"<\|[^<>|]{1,40}\|>|<(?:start|end)_of_turn>|</?s>|\[/?INST\]")  # of ChatML, Llama, Qwen, Gemma, Mistral
@@ -80,7 +81,8 @@ class ServedChat:
 
         async def read() -> None:
             try:
-                async for chunk in self._chat.astream([(m.role, plain(m.content)) for m in messages]):
+                sent = await asyncio.to_thread(lambda: [(m.role, leaving(m)) for m in messages])
+                async for chunk in self._chat.astream(sent):
                     pieces.put_nowait(str(chunk.text))
             finally:
                 pieces.put_nowait(None)
@@ -97,6 +99,11 @@ class ServedChat:
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
+
+
+def leaving(message: Message) -> str:
+    """A message as it may leave this process: what people write loses what tells whose it is, and marks of a chat template."""
+    return plain(deidentify(message.content).text if message.role == "user" else message.content)
 
 
 def chatml(messages: Sequence[Message]) -> str:

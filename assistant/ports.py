@@ -1,12 +1,13 @@
 """Every seam of the turn, on one page. `retrieval` has two more: VectorStore and Embedder."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Literal, Protocol
 
 from assistant.types import Message, Role, Shown, Turn
 from retrieval.types import Evidence, Locale, Passage
 from safety.interview import Assessment
 from safety.interview_rules import Question
+from safety.premises import Correction
 from safety.types import Disposition, PatientContext, RailVerdict, Reason
 
 
@@ -87,6 +88,16 @@ class Rails(Protocol):
     """safety.rails.NemoRails."""
 
     async def check(self, direction: Literal["input", "output"], text: str, locale: Locale) -> RailVerdict: ...
+
+
+class Premises(Protocol):
+    """safety.premises.Premises: common false beliefs and the claims that correct them."""
+
+    async def correction(
+        self, question: str, locale: Locale, evidence: Sequence[Evidence], passage: Callable[[str], Passage]
+    ) -> Correction:
+        """What to say first when the question takes something false as given; an empty one when it does not."""
+        ...
 
 
 class SessionStore(Protocol):

@@ -1,8 +1,7 @@
 """One chat turn, top to bottom.
 
 Every safety decision is on this page, in the order it is made: red flags, input rails, retrieval, model, claim gate, output
-rails, record, show. A step that fails ends the turn with a safe reply. Nothing is shown before it is checked and recorded.
-A turn that is stopped ends with what it has shown, on record like any other.
+rails, record, show. A step that fails ends the turn with a safe reply; a stopped turn ends with what it has shown.
 """
 
 import asyncio
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 
 from assistant import compose, planner
 from assistant.draft import draft
-from assistant.ports import ChatModel, Interview, Rails, RedFlags, Retriever, SessionStore
+from assistant.ports import ChatModel, Interview, Premises, Rails, RedFlags, Retriever, SessionStore
 from assistant.types import Answer, ModelUnavailable, SentenceShown, Shown, Status, Turn, TurnEvent, closing, fixed
 from assistant.wire import recorded
 from safety.grounding import check_sentence
@@ -34,6 +33,7 @@ class Deps:
     red_flags: RedFlags
     interview: Interview
     rails: Rails
+    premises: Premises
     store: SessionStore
     evidence_k: int = 4
     most_dropped: int = 2  # sentences that may fail before the first passes: then the model is not waited for
@@ -64,11 +64,10 @@ async def _decide(turn: Turn, deps: Deps, emit: Emit) -> Answer:
     told = planner.told(turn, deps.interview)
     flags = deps.red_flags.check(told.words, locale=turn.locale, patient=turn.patient, country=turn.country)
     turn.verdicts.append(flags)
-    turn.reasons = flags.reasons
+    turn.reasons, turn.disposition = flags.reasons, "urgent" if flags.reasons else None
     if flags.stops:
         turn.disposition = "emergency"
         return Answer.saying("crisis" if flags.category == "crisis" else "emergency", flags.reply)
-    turn.disposition = "urgent" if flags.reasons else None
     if len(turn.user_text) > LONGEST:
         return Answer.saying("refusal", reply("too_long", turn.locale))
     await emit(Status("checking"))  # not before: the first wait, where a stop takes effect, comes after the red flags
@@ -87,13 +86,15 @@ async def _decide(turn: Turn, deps: Deps, emit: Emit) -> Answer:
 
     await emit(Status("reading"))
     turn.question = planner.standalone(verdict.text or told.words, turn, deps.retriever)
-    asked, clinician = turn.question, turn.role == "clinician"
-    turn.evidence += await deps.retriever.search(asked, locale=turn.locale, k=deps.evidence_k, clinician=clinician)
+    turn.evidence += await deps.retriever.search(turn.question, locale=turn.locale, k=deps.evidence_k, clinician=turn.clinician)
+    lead_in, correcting = await compose.corrected(turn, deps.premises, deps.retriever)
+    await _tell(lead_in, turn, deps, emit)
+    for line in correcting:
+        await _show(line, turn, deps, emit)
     if not turn.evidence and not turn.shown:
         said = await planner.which_topic(turn, deps.retriever)
         return Answer.saying("question" if turn.choices else "refusal", said)
-    if turn.evidence:
-        await _draft(turn, deps, emit)
+    await _draft(turn, deps, emit)
     if turn.evidence and turn.path == "none":
         turn.path = "composed"
         for line in compose.body(turn.evidence, turn.locale):
@@ -102,15 +103,14 @@ async def _decide(turn: Turn, deps: Deps, emit: Emit) -> Answer:
         return Answer.saying("refusal", reply("no_evidence", turn.locale))
     await _tell(planner.come_back(triage, turn.locale), turn, deps, emit)
     if turn.evidence and not triage.level:
-        turn.evidence += compose.urgent_passages(turn.evidence, deps.retriever)
-        for line in compose.safety_net(turn.evidence, turn.locale):
+        for line in compose.safety_net(turn, deps.retriever):
             await _show(line, turn, deps, emit)
     return Answer("answer", tuple(turn.shown))
 
 
 async def _draft(turn: Turn, deps: Deps, emit: Emit) -> None:
     """Asks the model; shows each sentence that passes, as it comes. A model that fails leaves the answer to the passages."""
-    if turn.locale not in deps.model.locales:
+    if not turn.evidence or turn.locale not in deps.model.locales:
         return
     await emit(Status("thinking"))
     try:

@@ -114,6 +114,10 @@ class Turn:
     stopped: bool = False  # its client stopped it, or has gone, before its end
     limit: asyncio.Timeout | None = None  # of the turn while it runs
 
+    @property
+    def clinician(self) -> bool:
+        return self.role == "clinician"
+
     def stop(self) -> None:
         """Ends the turn as if its time were up, unless it has its answer. What its red flags say is told all the same."""
         self.stopped = self.stopped or self.answer is None

@@ -1,11 +1,14 @@
 """Trains and measures the name finder of `safety.deid_names`.
 
-`python -m finetune.deid --data DIR` composes the texts, trains on one thread (ten to fifteen minutes), sets the floors on frames
+`python -m finetune.deid --data DIR` composes the texts, tunes the network (about ten minutes), sets the floors on frames
 and names that were not trained on, and writes the weights. `python -m finetune.deid_figures` measures the whole.
 """
 
 import argparse
 import json
+import random
+import re
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,14 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.deid_data import Marked
+from finetune.deid_data import Marked, held_out
 from finetune.deid_texts import held_out_texts, training_texts
-from safety.deid_names import BUCKETS, DILATIONS, KINDS, TAGS, WEIGHTS, NameFinder, decode, features, tokens
+from finetune.tuned import changed, keep
+from retrieval.e5 import WordFile, e5_file, encoder, inputs
+from safety.deid_names import KINDS, LAYERS, TAGS, WEIGHTS, NameFinder, Pieces, decode, spelled, tokens
 
-WIDTH, HIDDEN = 36, 96
-EPOCHS, BATCH, RATE = 3, 256, 4e-3
-LONGEST = 120  # tokens of a training text
-Example = tuple[list[tuple[int, ...]], NDArray[np.int64]]
+RATE, HEAD_RATE, WARM = 1.5e-4, 1e-3, 0.06
+BUDGET = 3_072  # tokens of a batch
+LONGEST = 110  # tokens of a text
+TEXTS = 45_000  # of those composed, for one epoch
+OURS = Path(__file__).parent / "examples" / "names.jsonl"
+Example = tuple[tuple[list[int], list[int]], NDArray[np.int64]]
 
 
 def main() -> None:
@@ -29,20 +36,44 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the public data sets")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(asked.threads)
     started = time.perf_counter()
-    rows = training_texts(asked.data)
-    examples = [encode(row) for row in rows]
+    words = WordFile.load(e5_file())
+    pieces = Pieces(words)
+    ours = [row for row in written() if not held_out(row[0])]
+    rows = [*training_texts(asked.data)[:TEXTS], *ours, *ours, *ours]
+    examples = [encode(pieces, row) for row in rows]
     print(f"{len(rows)} texts, {sum(len(e[1]) for e in examples)} tokens, {time.perf_counter() - started:.0f} s", flush=True)
-    weights = train(examples)
-    save(weights, dict.fromkeys(KINDS, 0.5), asked.out)
-    floors = choose_floors(NameFinder.load(asked.out), held_out_texts(asked.data))
-    save(weights, floors, asked.out)
+    model, out = train(words, examples)
+    save(words, model, out, dict.fromkeys(KINDS, 0.5), asked.out)
+    apart = [*held_out_texts(asked.data)[::3], *(row for row in written() if held_out(row[0]))]
+    floors = choose_floors(NameFinder(asked.out), apart)
+    save(words, model, out, floors, asked.out)
     print(json.dumps({"floors": floors, "took_s": round(time.perf_counter() - started)}), flush=True)
 
 
-def encode(row: Marked) -> Example:
-    """Features and tag of each token."""
+def written() -> Iterator[Marked]:
+    """Our own notes and messages with {{KIND:value}} marks."""
+    for line in OURS.read_text("utf-8").splitlines():
+        yield unmarked(json.loads(line)["text"])
+
+
+def unmarked(marked: str) -> Marked:
+    """The text without its marks, and where each was."""
+    text, spans, last = "", [], 0
+    for mark in re.finditer(r"\{\{(\w+):([^{}]*)\}\}", marked):
+        text += marked[last : mark.start()]
+        spans.append((len(text), len(text) + len(mark[2]), mark[1]))
+        text, last = text + mark[2], mark.end()
+    return text + marked[last:], spans
+
+
+def encode(pieces: Pieces, row: Marked) -> Example:
+    """Pieces and the tag of each token."""
     text, spans = row
     found = tokens(text)[:LONGEST]
     tags = np.zeros(len(found), dtype=np.int64)
@@ -50,123 +81,72 @@ def encode(row: Marked) -> Example:
         inside = [i for i, token in enumerate(found) if token.start < end and start < token.end]
         tags[inside] = TAGS.index(f"I-{kind}")
         tags[inside[:1]] = TAGS.index(f"B-{kind}")
-    return features(found), tags
+    return spelled(pieces, text, found), tags
 
 
-def train(examples: list[Example]) -> dict[str, NDArray[np.float32]]:
-    """Fits the net and gives its weights in the names and layouts that `NameFinder` reads."""
+def train(words: WordFile, examples: Sequence[Example]) -> tuple[Any, Any]:
+    """The network and the layer that tags its vectors, tuned on one reading of the examples."""
     import torch
+    from tqdm import tqdm
 
     torch.manual_seed(0)
-    torch.set_num_threads(1)  # a second thread costs more than it gives beside other work
-    net = _net()
-    decay = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=0.01)
-    steps = EPOCHS * (len(examples) // BATCH + 1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(decay, RATE, total_steps=steps + 1, pct_start=0.1)
-    chooser, seen, total = np.random.default_rng(0), 0, 0.0
-    for batch in _batches(examples, chooser):
-        loss = torch.nn.functional.cross_entropy(net(*batch[:2]), batch[2], ignore_index=-1)
-        decay.zero_grad()
+    model, out = encoder(words, LAYERS), torch.nn.Linear(384, len(TAGS))
+    model.embeddings.requires_grad_(False)
+    inner = list(model.encoder.parameters())
+    optimiser = torch.optim.AdamW(
+        [{"params": inner, "lr": RATE}, {"params": out.parameters(), "lr": HEAD_RATE}], weight_decay=0.01
+    )
+    rates = [group["lr"] for group in optimiser.param_groups]
+    batches, losses = batched(examples), [2.0]
+    model.train()
+    bar = tqdm(batches, desc="names", file=sys.stderr, mininterval=20)
+    for step, batch in enumerate(bar):
+        share = step / len(batches)
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate * min((share + 1e-3) / WARM, max(0.02, (1 - share) / (1 - WARM)), 1.0)
+        with torch.autocast("cpu", torch.bfloat16):
+            read, mask = inputs(words, [ids for (ids, _), _ in batch])
+            last = model(inputs_embeds=read, attention_mask=mask).last_hidden_state
+        hidden = torch.cat([last[n, firsts] for n, ((_, firsts), _) in enumerate(batch)]).float()
+        loss = torch.nn.functional.cross_entropy(out(hidden), torch.from_numpy(np.concatenate([tags for _, tags in batch])))
+        optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        decay.step()
-        schedule.step()
-        seen, total = seen + 1, total + loss.item()
-        if seen % 200 == 0:
-            print(f"step {seen}/{steps} loss {total / 200:.4f}", flush=True)
-            total = 0.0
-    return _exported(net)
+        torch.nn.utils.clip_grad_norm_([*inner, *out.parameters()], 1.0)
+        optimiser.step()
+        losses.append(loss.item())
+        bar.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}", refresh=False)
+    return model.eval(), out
 
 
-def _net() -> Any:
-    import torch
-
-    class Net(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.embedding = torch.nn.EmbeddingBag(BUCKETS, WIDTH, mode="sum")
-            torch.nn.init.normal_(self.embedding.weight, std=0.03)
-            widths = [WIDTH, *[HIDDEN] * len(DILATIONS)]
-            self.convs = torch.nn.ModuleList(
-                torch.nn.Conv1d(widths[i], HIDDEN, 3, padding=d, dilation=d) for i, d in enumerate(DILATIONS)
-            )
-            self.drop = torch.nn.Dropout(0.1)
-            self.out = torch.nn.Linear(HIDDEN, len(TAGS))
-
-        def forward(self, bags: tuple[Any, Any, Any], shape: tuple[int, int]) -> Any:
-            flat, offsets, roots = bags
-            hidden = (self.embedding(flat, offsets) * roots[:, None]).view(*shape, WIDTH).transpose(1, 2)
-            for i, conv in enumerate(self.convs):
-                mixed = torch.relu(conv(hidden))
-                hidden = mixed if i == 0 else hidden + self.drop(mixed)
-            return self.out(hidden.transpose(1, 2)).reshape(-1, len(TAGS))
-
-    return Net()
+def batched(examples: Sequence[Example]) -> list[list[Example]]:
+    """Batches of about BUDGET pieces and of like lengths, in random order."""
+    rng = random.Random(0)
+    order = sorted((e for e in examples if len(e[1])), key=lambda e: len(e[0][0]) + rng.random() * 8)
+    made: list[list[Example]] = [[]]
+    for one in order:
+        if made[-1] and (len(made[-1]) + 1) * len(one[0][0]) > BUDGET:
+            made.append([])
+        made[-1].append(one)
+    rng.shuffle(made)
+    return made
 
 
-def _batches(examples: list[Example], chooser: np.random.Generator) -> Iterator[tuple[Any, Any, Any]]:
-    """Texts of like length together; some features are dropped so that spelling, shape and context must serve too."""
-    import torch
-
-    for _ in range(EPOCHS):
-        order = sorted(chooser.permutation(len(examples)), key=lambda i: len(examples[i][1]) // 8)
-        starts = list(range(0, len(order), BATCH))
-        chooser.shuffle(starts)
-        for start in starts:
-            chosen = [examples[i] for i in order[start : start + BATCH]]
-            longest = max(len(tags) for _, tags in chosen)
-            flat, offsets, roots, wanted = _packed(chosen, longest, chooser)
-            bags = (torch.from_numpy(flat), torch.from_numpy(offsets), torch.from_numpy(roots))
-            yield bags, (len(chosen), longest), torch.from_numpy(wanted)
-
-
-def _packed(chosen: list[Example], longest: int, chooser: np.random.Generator) -> tuple[NDArray[Any], ...]:
-    counts = np.zeros((len(chosen), longest), dtype=np.int64)
-    wanted = np.full((len(chosen), longest), -1, dtype=np.int64)
-    for n, (own, tags) in enumerate(chosen):
-        counts[n, : len(own)] = [len(one) for one in own]
-        wanted[n, : len(tags)] = tags
-    flat = np.fromiter((f for own, _ in chosen for one in own for f in one), dtype=np.int64)
-    owner = np.repeat(np.arange(counts.size), counts.ravel())
-    firsts = np.zeros(len(flat), dtype=bool)
-    full = counts.ravel()
-    firsts[(np.cumsum(full) - full)[full > 0]] = True  # the word itself
-    # whole tokens are hidden too: a fifth of the texts is read with few neighbours
-    hidden = chooser.random((len(chosen), longest)) < chooser.choice((0.05, 0.1, 0.1, 0.3, 0.5), (len(chosen), 1))
-    keep = (chooser.random(len(flat)) >= np.where(firsts, 0.4, 0.1)) & ~hidden.ravel()[owner]
-    kept = np.bincount(owner[keep], minlength=counts.size)
-    roots = (1 / np.sqrt(np.maximum(kept, 1))).astype(np.float32)
-    return flat[keep], np.cumsum(kept) - kept, roots, wanted.ravel()
-
-
-def _exported(net: Any) -> dict[str, NDArray[np.float32]]:
-    weights = {"embedding": net.embedding.weight.detach().numpy()}
-    for i, conv in enumerate(net.convs):
-        # (out, in, 3) -> (3 * in, out): the neighbours before, the token, the neighbours after
-        weights[f"conv{i}.weight"] = conv.weight.detach().numpy().transpose(2, 1, 0).reshape(-1, HIDDEN)
-        weights[f"conv{i}.bias"] = conv.bias.detach().numpy()
-    weights["out.weight"] = net.out.weight.detach().numpy().T
-    weights["out.bias"] = net.out.bias.detach().numpy()
-    return weights
-
-
-def save(weights: dict[str, NDArray[np.float32]], floors: dict[str, float], path: Path) -> None:
-    """Writes the weights: the embedding as 8-bit rows with a scale each, the rest as 16-bit floats (3 MB)."""
-    from safetensors.numpy import save_file
-
-    table = weights["embedding"]
-    scale = np.abs(table).max(1) / 127 + 1e-9
-    packed: dict[str, Any] = {k: np.ascontiguousarray(v.astype(np.float16)) for k, v in weights.items() if k != "embedding"}
-    packed["embedding"] = np.round(table / scale[:, None]).astype(np.int8)
-    packed["scale"] = scale.astype(np.float16)
-    save_file(packed, path, {"floors": json.dumps(floors), "made_by": "python -m finetune.deid"})
+def save(words: WordFile, model: Any, out: Any, floors: dict[str, float], path: Path) -> None:
+    """What tuning changed, the tagging layer, and the floors."""
+    layer = {f"out.{name}": value.detach().numpy() for name, value in out.state_dict().items()}
+    keep(
+        path,
+        changed(words, model.state_dict(), LAYERS) | layer,
+        {"floors": json.dumps(floors), "made_by": "python -m finetune.deid"},
+    )
 
 
 def choose_floors(finder: NameFinder, rows: Sequence[Marked]) -> dict[str, float]:
     """For each kind the floor with the best F3: a missed name harms more than a word masked in vain."""
-    ready = [(found, finder.probabilities(found), spans) for text, spans in rows if (found := tokens(text))]
+    ready = [(found, finder.probabilities(text, found), spans) for text, spans in rows if (found := tokens(text))]
     best: dict[str, float] = {}
     for kind in KINDS:
-        figures = {floor: _counts(ready, kind, floor) for floor in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)}
+        figures = {floor: _counts(ready, kind, floor) for floor in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)}
         print(kind, {f: tuple(round(x, 3) for x in c) for f, c in figures.items()}, flush=True)
         best[kind] = max(figures, key=lambda f: 10 * figures[f][0] * figures[f][1] / (9 * figures[f][1] + figures[f][0] + 1e-9))
     return best

@@ -93,11 +93,12 @@ def triage(data: Path) -> tuple[Loaded[Any], Findings]:
 
 
 def verify(data: Path) -> tuple[Loaded[Any], Findings]:
-    from safety.grounding import COVERED, best_support
+    from safety.entailment import Reader, held
 
-    loaded, card = load(data, eval_verify.parse), Path(__file__).parent / "released" / "verify" / "verify.json"
-    fits = json.loads(card.read_text("utf-8"))["calibration"] if card.exists() else {"all": {"threshold": COVERED}}
-    return loaded, eval_verify.run(loaded, bar, best_support, {kind: fit["threshold"] for kind, fit in sorted(fits.items())})
+    loaded, reader = load(data, eval_verify.parse), Reader()
+    reader.probabilities([(text, text) for text in WARM])
+    limits = {locale: reader.threshold(text) for locale, text in zip(("en", "zh"), WARM, strict=True)}
+    return loaded, eval_verify.run(loaded, bar, lambda claim, texts: held(claim, texts, reader)[0], limits)
 
 
 def deid(data: Path) -> tuple[Loaded[Any], Findings]:

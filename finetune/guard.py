@@ -18,14 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.guard_data import SEED, Row, all_rows
+from finetune.tuned import keep
 from retrieval.encoder_zh import ChineseEncoder
 from retrieval.types import LOCALES
-from safety.guard import ACUITY, CATEGORIES, HEADS, RELEASED, STOPPING, stopped
+from safety.encoders import SENTENCE
+from safety.guard import ACUITY, CATEGORIES, HEADS, RELEASED, SECOND, STOPPING, stopped
 from safety.readable import readable
 
 WEIGHTS = {"triage": 3.0, "crisis": 3.0, "requests": 3.0, "red_flags": 2.0, "interview": 2.0}
-EPOCHS = {"bilingual": 7, "english": 5}
-BATCH, SMOOTH = 48, 0.02
+NETS = ("transformer", "convolution")
+SMOOTH, WARM = 0.02, 0.06
 OUTPUTS = len(HEADS) + len(ACUITY) + len(CATEGORIES)
 ALLOWED: dict[str, tuple[str, dict[str, float]]] = {  # threshold: head, and the share of each kind of safe text it may stop
     "emergency": ("emergency", {"calm": 0.035, "patient": 0.03, "none": 0.04}),
@@ -52,7 +54,7 @@ def main() -> None:
     """Train what is missing; with both networks there, calibrate, measure and write the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
-    parser.add_argument("--net", choices=("bilingual", "english"), help="train this network only")
+    parser.add_argument("--net", choices=NETS, help="train this network only")
     parser.add_argument("--work", type=Path, default=Path("var/guard"), help="where trained networks are kept between runs")
     parser.add_argument("--out", type=Path, default=RELEASED)
     parser.add_argument("--threads", type=int, default=2)
@@ -62,29 +64,20 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     arguments.work.mkdir(parents=True, exist_ok=True)
     rows = all_rows(arguments.data)
-    pieces = ChineseEncoder()
-    for name in (arguments.net,) if arguments.net else tuple(EPOCHS):
-        if not (arguments.work / f"{name}.pt").is_file():
-            train(name, rows, pieces, arguments.work)
-    if all((arguments.work / f"{name}.pt").is_file() for name in EPOCHS):
-        finish(rows, pieces, arguments.work, arguments.out)
+    nets = {name: train(network(name), rows, arguments.work / f"{name}.pt") for name in NETS if arguments.net in (None, name)}
+    if len(nets) == len(NETS):
+        finish(rows, nets, arguments.out)
 
 
-def network(name: str, pieces: ChineseEncoder) -> Any:
+def network(name: str) -> Any:
     """A network with its heads, at its beginning."""
-    from torch import nn
+    from finetune.guard_net import Convolution, Transformer
 
-    from finetune.guard_net import Bilingual, English
-
-    net: Any = Bilingual(pieces) if name == "bilingual" else English()
-    net.heads = nn.Linear(net.size, OUTPUTS)
-    nn.init.normal_(net.heads.weight, std=0.01)
-    nn.init.zeros_(net.heads.bias)
-    return net
+    return Transformer(OUTPUTS) if name == "transformer" else Convolution(OUTPUTS, ChineseEncoder())
 
 
-def train(name: str, rows: Sequence[Row], pieces: ChineseEncoder, work: Path) -> None:
-    """Fit one network on its languages' rows. An epoch is kept, so that a run that was cut off goes on from there."""
+def train(net: Any, rows: Sequence[Row], kept: Path) -> Any:
+    """The network, fitted on the rows' parts for that. Its state is kept after each epoch: a run that was cut off goes on from there."""
     import torch
     from tqdm import tqdm
 
@@ -92,42 +85,40 @@ def train(name: str, rows: Sequence[Row], pieces: ChineseEncoder, work: Path) ->
 
     torch.manual_seed(SEED)
     random.seed(SEED)
-    net, halfway = network(name, pieces), work / f"{name}.epoch"
-    texts = [
-        Text(row, net.read(readable(row.text)), WEIGHTS.get(row.source, 1.0))
-        for row in rows
-        if row.part == "fit" and (name == "bilingual" or row.locale == "en")
-    ]
-    heads = set(net.heads.parameters())
-    groups = [[p for p in net.parameters() if p.requires_grad and p not in heads], list(heads)]
-    optimiser = torch.optim.AdamW(
-        [{"params": g, "lr": rate} for g, rate in zip(groups, net.rates, strict=True)], weight_decay=0.02
-    )
-    steps = (len(texts) // BATCH + 60) * EPOCHS[name]
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, list(net.rates), total_steps=steps, pct_start=0.1)
     first = 0
-    if halfway.is_file():
-        state = torch.load(halfway, weights_only=False)
+    state = torch.load(kept, weights_only=True) if kept.is_file() else None
+    if state:
         net.load_state_dict(state["net"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
         first = state["epoch"] + 1
+    if first == net.epochs:
+        return net.eval()
+    texts = [Text(row, net.read(readable(row.text)), WEIGHTS.get(row.source, 1.0)) for row in rows if row.part == "fit"]
+    heads = list(net.heads.parameters())
+    groups = [[p for name, p in net.named_parameters() if p.requires_grad and not name.startswith("heads")], heads]
+    optimiser = torch.optim.AdamW(
+        [{"params": group, "lr": rate} for group, rate in zip(groups, net.rates, strict=True)],
+        weight_decay=0.02,
+        betas=(0.9, 0.98),
+    )
+    if state:
+        optimiser.load_state_dict(state["optimiser"])
+    epochs = [batches(texts, epoch) for epoch in range(net.epochs)]
+    steps = sum(map(len, epochs))
     net.train()
-    for epoch in range(first, EPOCHS[name]):
-        bar = tqdm(list(batches(texts, BATCH, shuffled=True)), desc=f"{name} {epoch + 1}/{EPOCHS[name]}", file=sys.stderr)
-        for batch in bar:
-            vectors = torch.nn.functional.dropout(net([text.ids for text in batch], noisy=True), 0.2)
+    for epoch in range(first, net.epochs):
+        done = sum(map(len, epochs[:epoch]))
+        bar = tqdm(epochs[epoch], desc=f"{kept.stem} {epoch + 1}/{net.epochs}", file=sys.stderr, mininterval=20)
+        for step, batch in enumerate(bar, done):
+            for group, rate in zip(optimiser.param_groups, net.rates, strict=True):
+                group["lr"] = rate * min((step / steps + 1e-3) / WARM, max(0.02, (1 - step / steps) / (1 - WARM)), 1.0)
+            vectors = torch.nn.functional.dropout(net([text.ids for text in batch], noisy=True), 0.1)
             loss = loss_of(net.heads(vectors), batch)
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_([p for group in groups for p in group], 1.0)
             optimiser.step()
-            schedule.step()
-            bar.set_postfix(loss=f"{float(loss.detach()):.2f}")
-        kept = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(), "epoch": epoch}
-        torch.save(kept, halfway)
-    torch.save(net.state_dict(), work / f"{name}.pt")
-    halfway.unlink(missing_ok=True)
+        torch.save({"net": net.state_dict(), "optimiser": optimiser.state_dict(), "epoch": epoch}, kept)
+    return net.eval()
 
 
 def loss_of(logits: Any, batch: Sequence[Text]) -> Any:
@@ -164,28 +155,23 @@ def logits_of(net: Any, texts: Sequence[str]) -> tuple[Array, Array]:
     """Logits and vectors of readable texts."""
     import torch
 
-    order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
-    vectors = np.zeros((len(texts), net.size), np.float32)
-    net.eval()
+    read = [net.read(text) for text in texts]
+    order = sorted(range(len(texts)), key=lambda n: len(read[n]))
+    vectors = np.zeros((len(texts), net.heads.in_features), np.float32)
     with torch.inference_mode():
         for at in range(0, len(order), 64):
             mine = order[at : at + 64]
-            vectors[mine] = net([net.read(texts[n]) for n in mine]).numpy()
+            vectors[mine] = net([read[n] for n in mine]).numpy()
         return net.heads(torch.from_numpy(vectors)).numpy(), vectors
 
 
-def finish(rows: Sequence[Row], pieces: ChineseEncoder, work: Path, out: Path) -> None:
+def finish(rows: Sequence[Row], nets: dict[str, Any], out: Path) -> None:
     """Calibrate, choose thresholds, measure the rows set aside, write the weights."""
-    import torch
-
-    nets = {name: network(name, pieces) for name in EPOCHS}
-    for name, net in nets.items():
-        net.load_state_dict(torch.load(work / f"{name}.pt", weights_only=True))
     card: dict[str, Any] = {"seed": SEED, "rows": len(rows), "calibration": {}, "thresholds": {}, "figures": {}}
     for locale in LOCALES:
         mine = [row for row in rows if row.locale == locale and row.part != "fit"]
         texts = [readable(row.text) for row in mine]
-        logits = logits_of(nets["bilingual"], texts)[0] + (logits_of(nets["english"], texts)[0] if locale == "en" else 0)
+        logits = logits_of(nets["transformer"], texts)[0] + SECOND * logits_of(nets["convolution"], texts)[0]
         calibration = platt(mine, logits)
         p = probabilities(logits, calibration)
         thresholds = limits(mine, p)
@@ -195,12 +181,14 @@ def finish(rows: Sequence[Row], pieces: ChineseEncoder, work: Path, out: Path) -
         print(json.dumps({locale: card["figures"][locale], "thresholds": thresholds}, indent=1), flush=True)
     examples = [row for row in rows if row.source in ("policy", "own") and row.category][::8]
     card["examples"] = [row.text for row in examples]
-    tensors = {f"{name}.{key}": t for name, net in nets.items() for key, t in net.tensors().items()}
+    about = logits_of(nets["transformer"], card["examples"])[1][:, :SENTENCE]
+    tensors = {"examples": about / np.linalg.norm(about, axis=1, keepdims=True)}
     for name, net in nets.items():
         weight, bias = net.heads.weight.detach().numpy(), net.heads.bias.detach().numpy()
+        tensors |= {f"{name}.{key}": t for key, t in net.tensors().items()}
         tensors[f"heads.{name}"] = np.concatenate([weight, bias[:, None]], 1)
-    tensors["examples"] = logits_of(nets["bilingual"], card["examples"])[1][:, :512]
-    save(out, tensors, card)
+    keep(out / "guard.safetensors", tensors)
+    (out / "guard.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def platt(rows: Sequence[Row], logits: Array) -> Array:
@@ -228,6 +216,8 @@ def calm(row: Row) -> str:
         return "calm"
     if row.source == "crisis" and row.labels["crisis"] == 0:
         return "none"
+    if row.kind == "safe document":
+        return "document"
     return "benign" if row.kind.startswith("safe ") and row.kind != "safe medical" else row.kind
 
 
@@ -275,16 +265,6 @@ def wilson(hits: int, n: int) -> str:
     centre, half = share + z2 / 2 / n, 1.96 * (share * (1 - share) / n + z2 / 4 / n / n) ** 0.5
     low, high = ((centre + sign * half) / (1 + z2 / n) for sign in (-1, 1))
     return f"{100 * share:.1f} ({100 * low:.1f}-{100 * high:.1f})"
-
-
-def save(out: Path, tensors: dict[str, Array], card: dict[str, Any]) -> None:
-    from safetensors.numpy import save_file
-
-    out.mkdir(parents=True, exist_ok=True)
-    small = {name: t if name.endswith(".eps") else t.astype(np.float16) for name, t in tensors.items()}  # eps would become 0
-    save_file({name: np.ascontiguousarray(t) for name, t in small.items()}, out / "guard.safetensors")
-    (out / "guard.safetensors").chmod(0o644)  # the library writes it for its owner only
-    (out / "guard.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The networks of `safety/encoders.py` in a form that can be trained. Import only where torch is wanted."""
+"""The networks of `safety/encoders.py` with the heads of `safety/guard.py`, in a form that can be trained. Import only where torch is wanted."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,21 +10,52 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from retrieval.embed import minilm_folder
+from finetune.tuned import changed
+from retrieval.e5 import WordFile, e5_file, encoder, inputs, tokenizer
 from retrieval.encoder_zh import ChineseEncoder
-from safety.encoders import BILINGUAL_SIZE, BRANCHES, ENGLISH_SIZE, PIECES, RANK_SCALE, TOKENS, WIDTH, halves
+from safety.encoders import BRANCHES, CONVOLUTION_SIZE, LAYERS, PIECES, SIZE, WIDTH, halves, pieces, pooled
 
-RANK = 16
-PEAKS = 256  # values that are maxima over the text
+PEAKS = 256  # of the convolutions' values, those that are maxima over the text
 Array = NDArray[np.float32]
 
+BUDGET, MOST = 3_072, 64  # tokens and texts of a batch
+DROPPED = (0.03, 0.08, 0.15)  # shares of a text's pieces that are left out, half of the time: no single word may decide
 
-class Bilingual(nn.Module):
+
+class Transformer(nn.Module):
+    """Begins with the packaged layers; all but the word vectors are tuned."""
+
+    epochs, rates = 3, (1.2e-4, 1e-3)
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.words = WordFile.load(e5_file())
+        self.tokens, self.encoder = tokenizer(self.words), encoder(self.words, LAYERS)
+        self.encoder.embeddings.requires_grad_(False)
+        self.heads = linear(SIZE, outputs)
+
+    def read(self, text: str) -> list[int]:
+        return pieces(self.tokens, text)
+
+    def forward(self, batch: Sequence[list[int]], noisy: bool = False) -> torch.Tensor:
+        """Vectors of texts as pieces, shape (texts, SIZE)."""
+        vectors, mask = inputs(self.words, [thinned(row) if noisy else row for row in batch])
+        with torch.autocast("cpu", torch.bfloat16):
+            last = self.encoder(inputs_embeds=vectors, attention_mask=mask).last_hidden_state
+        found: torch.Tensor = pooled(last, mask)
+        return found
+
+    def tensors(self) -> dict[str, Array]:
+        """What tuning changed, by the weights' names."""
+        return changed(self.words, self.encoder.state_dict(), LAYERS)
+
+
+class Convolution(nn.Module):
     """Begins with the packaged layers; every one of them is tuned."""
 
-    size, rates = BILINGUAL_SIZE, (4e-4, 2e-3)
+    epochs, rates = 7, (4e-4, 2e-3)
 
-    def __init__(self, pieces: ChineseEncoder) -> None:
+    def __init__(self, outputs: int, pieces: ChineseEncoder) -> None:
         super().__init__()
         self.pieces, given = pieces, {name: torch.from_numpy(t) for name, t in pieces.layers().items()}
         wide = {"proj": "proj", "projb": "proj_b", "g0": "ln_g", "b0": "ln_b"}
@@ -38,13 +69,14 @@ class Bilingual(nn.Module):
         start |= {"mp": torch.randn(len(given["ln_g"]), PEAKS) * 0.02, "mpb": torch.zeros(PEAKS)}
         self.t = nn.ParameterDict({name.replace(".", "_"): nn.Parameter(t.clone()) for name, t in start.items()})
         self.names, self.eps = list(start), float(given["eps"])
+        self.heads = linear(CONVOLUTION_SIZE, outputs)
 
     def read(self, text: str) -> list[int]:
         return halves(self.pieces.pieces(text), PIECES)
 
     def forward(self, batch: Sequence[list[int]], noisy: bool = False) -> torch.Tensor:
-        """Vectors of texts as pieces, shape (texts, BILINGUAL_SIZE)."""
-        ids, seen = padded([thinned(row, noisy, None) for row in batch])
+        """Vectors of texts as pieces, shape (texts, CONVOLUTION_SIZE)."""
+        ids, seen = padded([thinned(row) if noisy else row for row in batch])
         rows = torch.from_numpy(self.pieces.rows(ids.flatten().tolist())).view(*ids.shape, -1)
         t, mask = self.t, seen.unsqueeze(-1).float()
         x = F.layer_norm(rows @ t["proj"] + t["projb"], (len(BRANCHES) * WIDTH,), t["g0"], t["b0"], self.eps) * mask
@@ -74,43 +106,12 @@ class Bilingual(nn.Module):
         return found | {"eps": np.array(self.eps, np.float32)}
 
 
-class English(nn.Module):
-    """MiniLM with LoRA on every linear layer of its encoder."""
-
-    size, rates = ENGLISH_SIZE, (1e-3, 2e-3)
-
-    def __init__(self) -> None:
-        super().__init__()
-        from peft import LoraConfig, get_peft_model
-        from transformers import AutoModel, AutoTokenizer
-
-        folder = str(minilm_folder())
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        config = LoraConfig(
-            r=RANK, lora_alpha=int(RANK * RANK_SCALE), lora_dropout=0.05, target_modules=["query", "key", "value", "dense"]
-        )
-        model: Any = AutoModel.from_pretrained(folder, local_files_only=True)
-        self.model: Any = get_peft_model(model, config)
-
-    def read(self, text: str) -> list[int]:
-        return halves(self.tokenizer(text, verbose=False)["input_ids"], TOKENS)
-
-    def forward(self, batch: Sequence[list[int]], noisy: bool = False) -> torch.Tensor:
-        """Vectors of texts as tokens, shape (texts, ENGLISH_SIZE)."""
-        ids, seen = padded([thinned(row, noisy, self.tokenizer.mask_token_id) for row in batch])
-        last = self.model(input_ids=ids, attention_mask=seen.long()).last_hidden_state
-        mask = seen.unsqueeze(-1)
-        return torch.cat([(last * mask).sum(1) / mask.sum(1), last.masked_fill(~mask, -1e4).amax(1)], -1)
-
-    def tensors(self) -> dict[str, Array]:
-        """The low-rank changes by the weight's name in the model as it comes."""
-        found = {}
-        for name, t in self.model.named_parameters():
-            for ours, theirs in (("a", ".lora_A.default.weight"), ("b", ".lora_B.default.weight")):
-                if name.endswith(theirs):
-                    base = name.removeprefix("base_model.model.").removesuffix(theirs)
-                    found[f"{base}.weight.{ours}"] = t.detach().numpy()
-        return found
+def linear(size: int, outputs: int) -> nn.Linear:
+    """Heads at their beginning."""
+    heads = nn.Linear(size, outputs)
+    nn.init.normal_(heads.weight, std=0.01)
+    nn.init.zeros_(heads.bias)
+    return heads
 
 
 def padded(rows: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -121,24 +122,22 @@ def padded(rows: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     return ids, seen
 
 
-def thinned(ids: list[int], noisy: bool, mask: int | None) -> list[int]:
-    """Half of the time some ids are dropped, or masked, so that no single word decides."""
-    if not noisy or random.random() < 0.5:
+def thinned(ids: list[int]) -> list[int]:
+    """Half of the time some ids are dropped."""
+    if random.random() < 0.5:
         return ids
-    share = random.choice((0.03, 0.08, 0.15))
-    inner = [i if random.random() > share else mask for i in ids[1:-1]]
-    kept = [i for i in inner if i is not None]
-    return [ids[0], *kept, ids[-1]]
+    share = random.choice(DROPPED)
+    return [ids[0], *(i for i in ids[1:-1] if random.random() > share), ids[-1]]
 
 
-def batches(rows: Sequence[Any], size: int, shuffled: bool) -> Iterator[list[Any]]:
-    """Rows with `ids`, those of like length together."""
-    order = list(rows)
-    if shuffled:
-        random.shuffle(order)
-    chunk = size * 40 if shuffled else max(1, len(order))
-    cut = [sorted(order[at : at + chunk], key=lambda r: len(r.ids)) for at in range(0, len(order), chunk)]
-    found = [part[at : at + size] for part in cut for at in range(0, len(part), size)]
-    if shuffled:
-        random.shuffle(found)
-    yield from found
+def batches(rows: Sequence[Any], seed: int) -> list[list[Any]]:
+    """Rows with `ids` in batches of like lengths, in random order; the same for the same rows and seed."""
+    rng = random.Random(seed)
+    order = sorted(rows, key=lambda r: len(r.ids) * (1 + 0.25 * rng.random()) + 4 * rng.random())
+    made: list[list[Any]] = [[]]
+    for row in order:
+        if made[-1] and ((len(made[-1]) + 1) * len(row.ids) > BUDGET or len(made[-1]) >= MOST):
+            made.append([])
+        made[-1].append(row)
+    rng.shuffle(made)
+    return made

@@ -7,7 +7,13 @@ import argparse
 import sys
 from importlib import import_module
 
-TASKS = {"guard": "finetune.guard", "acuity": "finetune.acuity", "relevance": "finetune.relevance", "deid": "finetune.deid"}
+TASKS = {
+    "guard": "finetune.guard",
+    "acuity": "finetune.acuity",
+    "relevance": "finetune.relevance",
+    "deid": "finetune.deid",
+    "verify": "finetune.verify",
+}
 
 
 def main() -> None:

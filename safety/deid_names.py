@@ -1,7 +1,7 @@
-"""Finds names, places and organisations that no list holds: a small convolution over words and Chinese characters.
+"""Finds names, places and organisations that no list holds: multilingual-e5-small tuned here as a token classifier.
 
-The weights (`policy/deid_names.safetensors`) are made by `python -m finetune.deid`; its card is beside them. The net
-reads hashed features of a token (spelling, shape, how common the word is) and of up to eight neighbours on each side.
+The weights (`policy/deid_names.safetensors`, what tuning changed) are made by `python -m finetune.deid`; their card is beside
+them. A word is judged by the first of its pieces, a Chinese character by its own, with the text around it.
 """
 
 import json
@@ -9,26 +9,29 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.e5 import BOS, EOS, WordFile, e5_file, inputs, tokenizer, tuned, unscaled
+
 WEIGHTS = Path(__file__).parent / "policy" / "deid_names.safetensors"
-BUCKETS = 1 << 16  # rows of the embedding that features are hashed into
+LAYERS = 6  # of the base's twelve
 KINDS = ("NAME", "LOCATION", "ORGANIZATION")
 TAGS = ("O", *(f"{part}-{kind}" for kind in KINDS for part in "BI"))  # of each kind: first token, further tokens
-DILATIONS = (1, 2, 4, 1)  # of the convolutions, three tokens wide each
+STRETCH, CONTEXT = 150, 30  # tokens that are judged at once, and those before and after that are read with them
+PIECES = 6  # of a word, at most
+BATCH = 8  # stretches that are read at once
+UNKNOWN = 3  # the id of a piece that the base does not know
 
 BESIDE = 0.5  # share of the floor that a token needs beside one that reached it
 
 _CJK = "\u3400-\u4dbf\u4e00-\u9fff"
 _TOKEN = re.compile(rf"[{_CJK}]|[^\W\d_{_CJK}]+|\d+|\n|[^\w\s]|_")
-_IS_CJK = re.compile(f"[{_CJK}]")
-_LONGEST = 4  # characters of the longest Chinese word that is looked up
 
 Floats = NDArray[np.float32]
 
@@ -57,61 +60,25 @@ def tokens(text: str) -> list[Token]:
     return [Token(m[0], m.start(), m.end()) for m in _TOKEN.finditer(text)]
 
 
-def features(found: Sequence[Token]) -> list[tuple[int, ...]]:
-    """The hashed features of every token, in [0, BUCKETS); the first is the word itself."""
-    spelled = [_pair(found, i) if _IS_CJK.match(t.text) else _spelling(t.text) for i, t in enumerate(found)]
-    return [(*own, *words) for own, words in zip(spelled, _covering(found), strict=True)]
+class Pieces:
+    """The base's pieces of single words."""
+
+    def __init__(self, words: WordFile) -> None:
+        self._tokenizer = tokenizer(words, whole=False)
+        self.of = lru_cache(maxsize=50_000)(self._of)
+
+    def _of(self, word: str, spaced: bool) -> list[int]:
+        return self._tokenizer.encode(("▁" if spaced else "") + word).ids[:PIECES] or [UNKNOWN]
 
 
-@lru_cache(maxsize=100_000)
-def _hash(feature: str) -> int:
-    return crc32(feature.encode()) % BUCKETS
-
-
-@lru_cache(maxsize=50_000)
-def _spelling(word: str) -> tuple[int, ...]:
-    if word.isdigit():
-        return (_hash(f"d{len(word)}"), _hash("digits"))
-    if not word.isalpha():
-        return (_hash(f"p{word}"), _hash("sign"))
-    lower = word.lower()
-    edged = f"^{lower}$"
-    shape = "X" if len(word) == 1 and word.isupper() else "XX" if word.isupper() else "Xx" if word[0].isupper() else "xx"
-    common = zipf("en", lower)
-    parts = [
-        f"w{lower}",
-        f"s{shape}",
-        f"s{shape}{common}",
-        f"z{common}",
-        f"l{min(len(word), 9)}",
-        f"s{shape}{min(len(word), 4)}",
-    ]
-    parts += [f"<{lower[:n]}" for n in (2, 3, 4)] + [f">{lower[-n:]}" for n in (2, 3, 4)]
-    parts += [f"t{edged[i : i + 3]}" for i in range(len(edged) - 2)]
-    return tuple(_hash(part) for part in dict.fromkeys(parts))
-
-
-def _pair(found: Sequence[Token], i: int) -> tuple[int, ...]:
-    before, here = _beside(found, i - 1), found[i].text
-    after, last = _beside(found, i + 1), _beside(found, i + 2)
-    parts = (f"c{here}", f"a{here}{after}", f"b{before}{here}", f"m{before}{here}{after}", f"n{here}{after}{last}", "cjk")
-    return tuple(_hash(part) for part in parts)
-
-
-def _beside(found: Sequence[Token], i: int) -> str:
-    return found[i].text if 0 <= i < len(found) else "#"
-
-
-def _covering(found: Sequence[Token]) -> list[list[int]]:
-    """For every Chinese character the common words it may be a part of: their length, its place in them, how common."""
-    words: list[list[int]] = [[] for _ in found]
-    for run in re.finditer(f"[{_CJK}]{{2,}}", "".join(t.text if len(t.text) == 1 else " " for t in found)):
-        for start in range(*run.span()):
-            for length in range(2, min(_LONGEST, run.end() - start) + 1):
-                common = zipf("zh", "".join(t.text for t in found[start : start + length]))
-                for place in range(length if common else 0):
-                    words[start + place].append(_hash(f"k{length}{place}{common}"))
-    return words
+def spelled(words: Pieces, text: str, found: Sequence[Token]) -> tuple[list[int], list[int]]:
+    """Ids of the pieces of tokens, and where in them each token begins."""
+    ids, firsts = [BOS], []
+    for token in found:
+        firsts.append(len(ids))
+        spaced = token.start == 0 or text[token.start - 1].isspace()
+        ids += [EOS] if token.text == "\n" else words.of(token.text, spaced)
+    return [*ids, EOS], firsts
 
 
 @lru_cache(maxsize=100_000)
@@ -124,47 +91,62 @@ def zipf(language: str, word: str) -> int:
 
 
 class NameFinder:
-    """The net, loaded once; `find` may be called from several threads."""
+    """The network, which loads its weights at the first text; `find` may be called from several threads."""
 
-    def __init__(self, weights: dict[str, Floats], floors: dict[str, float]) -> None:
-        self._weights = weights
-        self.floors = floors
-
-    @classmethod
-    def load(cls, path: Path = WEIGHTS) -> "NameFinder":
-        """Reads the weights. Raises OSError when there are none: make them with `python -m finetune.deid`."""
-        from safetensors import safe_open
-
-        with safe_open(path, framework="np") as file:
-            weights: dict[str, Any] = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118  (it is no dict)
-            floors = json.loads(file.metadata()["floors"])
-        weights["embedding"] *= weights.pop("scale")[:, None]
-        return cls(weights, floors)
+    def __init__(self, path: Path = WEIGHTS) -> None:
+        self._path, self._lock = path, Lock()
 
     def find(self, text: str) -> list[NameSpan]:
-        """The names in a text, in order, not overlapping."""
+        """The names in a text, in order, not overlapping. Raises OSError without weights: make them with `python -m finetune.deid`."""
         found = tokens(text)
-        return decode(found, self.probabilities(found), self.floors) if found else []
+        return decode(found, self.probabilities(text, found), self.floors) if found else []
 
-    def probabilities(self, found: Sequence[Token]) -> Floats:
+    def probabilities(self, text: str, found: Sequence[Token]) -> Floats:
         """Of every tag for every token: shape (tokens, len(TAGS)), rows sum to 1."""
-        hashed = features(found)
-        lengths = np.array([len(own) for own in hashed])
-        flat = np.fromiter((one for own in hashed for one in own), dtype=np.int64, count=int(lengths.sum()))
-        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        hidden = np.add.reduceat(self._weights["embedding"][flat], starts) / np.sqrt(lengths)[:, None].astype(np.float32)
-        for layer, reach in enumerate(DILATIONS):
-            hidden = self._convolve(hidden, layer, reach)
-        scores = hidden @ self._weights["out.weight"] + self._weights["out.bias"]
-        raised = np.exp(scores - scores.max(1, keepdims=True))
-        return np.asarray(raised / raised.sum(1, keepdims=True), dtype=np.float32)
+        starts = range(0, len(found), STRETCH)
+        parts = [found[max(0, at - CONTEXT) : at + STRETCH + CONTEXT] for at in starts]
+        out = []
+        with self._lock:
+            words, pieces, model, weight, bias = self._loaded
+            rows = [spelled(pieces, text, part) for part in parts]
+            for at in range(0, len(rows), BATCH):
+                hidden = vectors(words, model, rows[at : at + BATCH])
+                out += [softmax(one @ weight.T + bias) for one in hidden]
+        kept = [one[min(CONTEXT, at) :][:STRETCH] for at, one in zip(starts, out, strict=True)]
+        return np.concatenate(kept) if kept else np.zeros((0, len(TAGS)), np.float32)
 
-    def _convolve(self, hidden: Floats, layer: int, reach: int) -> Floats:
-        padded = np.pad(hidden, ((reach, reach), (0, 0)))
-        count = len(hidden)
-        near = np.concatenate([padded[:count], hidden, padded[2 * reach : 2 * reach + count]], axis=1)
-        mixed = np.maximum(near @ self._weights[f"conv{layer}.weight"] + self._weights[f"conv{layer}.bias"], 0)
-        return np.asarray(mixed if layer == 0 else hidden + mixed, dtype=np.float32)
+    @cached_property
+    def floors(self) -> dict[str, float]:
+        """From which probability on a token belongs to a kind."""
+        from safetensors import safe_open
+
+        with safe_open(self._path, framework="np") as file:
+            floors: dict[str, float] = json.loads(file.metadata()["floors"])
+        return floors
+
+    @cached_property
+    def _loaded(self) -> tuple[WordFile, Pieces, Any, Floats, Floats]:
+        from safetensors.numpy import load_file
+
+        kept = unscaled(load_file(self._path))
+        words = WordFile.load(e5_file())
+        weight, bias = kept.pop("out.weight"), kept.pop("out.bias")
+        return words, Pieces(words), tuned(words, LAYERS, kept).eval(), weight, bias
+
+
+def vectors(words: WordFile, model: Any, rows: Sequence[tuple[list[int], list[int]]]) -> list[Floats]:
+    """The network's vector of each token of each row, shape (tokens, 384) each."""
+    import torch
+
+    with torch.inference_mode():
+        read, mask = inputs(words, [ids for ids, _ in rows])
+        last = model(inputs_embeds=read.to(model.dtype), attention_mask=mask).last_hidden_state.float().numpy()
+    return [last[n, firsts] for n, (_, firsts) in enumerate(rows)]
+
+
+def softmax(scores: Floats) -> Floats:
+    raised = np.exp(scores - scores.max(1, keepdims=True))
+    return np.asarray(raised / raised.sum(1, keepdims=True), dtype=np.float32)
 
 
 def decode(found: Sequence[Token], probabilities: Floats, floors: dict[str, float]) -> list[NameSpan]:

@@ -1,6 +1,6 @@
 """Takes out of a text what could tell whose it is, in English, Chinese or both.
 
-Four sources, joined: rules (`deid_rules`), a small net for names that no list has (`deid_names`), the names that the
+Four sources, joined: rules (`deid_rules`), a small network for names that no list has (`deid_names`), the names that the
 record already knows, and further mentions of a name that was found. Eponyms, drugs, anatomy, doses, relative dates,
 years, ages under 90, countries and states stay. Follows the HIPAA safe harbour, 45 CFR 164.514(b)(2), and GB/T 35273.
 """
@@ -47,7 +47,7 @@ class Deidentified:
 
 @lru_cache(maxsize=1)
 def _parts() -> tuple[Rules, Words, NameFinder]:
-    return Rules.load(), Words.load(), NameFinder.load()
+    return Rules.load(), Words.load(), NameFinder()
 
 
 def deidentify(

@@ -13,11 +13,12 @@ from typing import Any
 
 import yaml
 
-from retrieval.text import KNOWLEDGE, is_chinese, weighted_terms
+from retrieval.text import KNOWLEDGE, is_chinese, sentences, weighted_terms
 from retrieval.types import Citation, Evidence, Locale
 from safety.types import CheckedSentence, PolicyError, Problem
 
 COVERED = 0.85  # share of a sentence's word weight that one claim must hold
+ALIKE = 0.8  # share of a sentence's word weight from which another sentence is about the same
 SPECIFIC = 0.45  # a word of this weight or more (a drug, a disease) must itself be in the claim
 _LABEL = re.compile(r"\[([ER]\d+)\]")
 _NUMBER = re.compile(
@@ -77,6 +78,23 @@ def support(sentence: str, text: str) -> Support:
     return Support(score, (*problems, *_numbers(sentence, text), *_turned(sentence, text)))
 
 
+def numbers_differ(sentence: str, text: str) -> tuple[Problem, ...]:
+    """The numbers and units of a sentence that its text does not have."""
+    return tuple(_numbers(sentence, text))
+
+
+def forbidden(sentence: str, text: str) -> tuple[Problem, ...]:
+    """What `sentence` says without a denial while a sentence of `text` with nearly all its words forbids it."""
+    locale, words = "zh" if is_chinese(sentence) else "en", _words()
+    said = _prepared(sentence)
+    if words["negation"][locale].search(said) or words["prohibition"][locale].search(said):
+        return ()
+    for other in sentences(text):
+        if words["prohibition"][locale].search(_prepared(other)) and support(sentence, other).score >= ALIKE:
+            return (Problem("negation", "the source forbids what the sentence says"),)
+    return ()
+
+
 def _foreign(said: dict[str, float], held: dict[str, float]) -> list[str]:
     return [word for word, weight in said.items() if weight >= SPECIFIC and word not in held and not word[0].isdigit()]
 
@@ -105,7 +123,7 @@ def _measures(text: str) -> list[tuple[str, str]]:
 def _words(path: Path = KNOWLEDGE / "polarity.yaml") -> dict[str, Any]:
     try:
         rows: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for key in ("negation", "population", "condition", "certainty"):
+        for key in ("negation", "population", "condition", "certainty", "prohibition"):
             rows[key] = {locale: _pattern(rows[key][locale], locale) for locale in ("en", "zh")}
         rows["exceptions"] = re.compile("|".join(map(re.escape, _raw(path)["negation"]["exceptions_zh"])))
         rows["opposites"] = [{lo: [_pattern(g, lo) for g in pair[lo]] for lo in ("en", "zh")} for pair in rows["opposites"]]

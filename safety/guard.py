@@ -1,12 +1,12 @@
 """Trained heads beside the rules: emergency, crisis, acuity; harmful request, misuse of a clinician's position, injection, scope.
 
-The heads are linear on the vectors of `safety.encoders`; in English two sets of them are added up. Weights and thresholds:
-`finetune/released/guard/` (its README is the model card; `python -m finetune.guard` makes them).
+The heads are linear on the vectors of the two encoders of `safety.encoders`; their logits are added up. Weights and thresholds: `finetune/released/guard/` (its README is the
+model card; `python -m finetune.guard` makes them).
 """
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.e5 import unscaled
 from retrieval.encoder_zh import ChineseEncoder
 from retrieval.types import Locale
-from safety.encoders import SENTENCE, BilingualEncoder, EnglishEncoder
+from safety.encoders import SENTENCE, ConvolutionEncoder, TransformerEncoder
 from safety.readable import parts, readable
 from safety.types import Disposition, PolicyError
 
@@ -30,7 +31,11 @@ CATEGORIES = (
     "malware", "disinformation",
 )  # fmt: skip
 RELEASED = Path(__file__).parent.parent / "finetune" / "released" / "guard"
-WINDOW, LOOKED_AT = 360, 3  # characters of a window of a longer text; windows that the slower encoder reads too
+WINDOW = 360  # characters of a window of a longer text
+VETO = (
+    -3.0
+)  # logit of the convolutions below which they are sure that nothing is urgent: then the other encoder raises no alarm alone
+SECOND = 0.5  # weight of the convolutions' logits beside those of the transformer
 REACH: dict[Locale, int] = {"en": 900, "zh": 380}  # characters that an encoder reads as one; parts without their story alarm
 LEAST: dict[Locale, int] = {"en": 4, "zh": 6}  # words, or Han characters, below which a text tells no story
 _WORD = re.compile(r"[\u3400-\u9fff]|[a-z0-9']+")
@@ -55,15 +60,21 @@ class Judgement:
 class Heads:
     """Linear heads in the order HEADS, ACUITY, CATEGORIES; `calibration` is Platt's slope and offset of each of HEADS."""
 
-    bilingual: Array  # (outputs, BILINGUAL_SIZE + 1), the last column is the bias
-    english: Array  # (outputs, ENGLISH_SIZE + 1)
+    transformer: Array  # (outputs, SIZE + 1), the last column is the bias
+    convolution: Array  # (outputs, CONVOLUTION_SIZE + 1)
     calibration: Mapping[Locale, Array]  # (heads, 2)
     thresholds: Mapping[Locale, Mapping[str, float]]
 
-    def logits(self, bilingual: Array, english: Array | None) -> Array:
-        """Shape (texts, outputs): the sum of both where there are both."""
-        found = bilingual @ self.bilingual[:, :-1].T + self.bilingual[:, -1]
-        return np.asarray(found if english is None else found + english @ self.english[:, :-1].T + self.english[:, -1])
+    def logits(self, transformer: Array, convolution: Array) -> Array:
+        """Of the two encoders' vectors, shape (texts, outputs)."""
+        one = transformer @ self.transformer[:, :-1].T + self.transformer[:, -1]
+        other = convolution @ self.convolution[:, :-1].T + self.convolution[:, -1]
+        return np.asarray(one + SECOND * other, np.float32)
+
+    def denied(self, convolution: Array) -> tuple[Head, ...]:
+        """Emergency, where the convolutions' logit of every text is below VETO."""
+        own = convolution @ self.convolution[0, :-1] + self.convolution[0, -1]
+        return ("emergency",) if float(own.max()) < VETO else ()
 
     def probabilities(self, logits: Array, locale: Locale) -> Array:
         """Calibrated, shape (texts, heads)."""
@@ -102,8 +113,9 @@ class Guard:
 
     def _judge(self, text: str, locale: Locale) -> Judgement:
         read = [text, *windows(text)]
-        bilingual = self._bilingual.vectors(read)
-        logits = self._logits(read, bilingual, locale)
+        vectors = self._transformer.vectors(read)
+        convolution = self._convolution.vectors(read)
+        logits = self._heads.logits(vectors, convolution)
         probabilities = self._heads.probabilities(logits, locale)
         scores = dict(zip(HEADS, map(float, probabilities[0]), strict=True))
         hidden: tuple[Head, ...] = ("injection",) if len(text) <= REACH[locale] else ("emergency", "crisis", "injection")
@@ -111,23 +123,15 @@ class Guard:
             scores[head] = float(probabilities[:, HEADS.index(head)].max())
         limits = self._heads.thresholds[locale]
         brief = len(_WORD.findall(text)) < LEAST[locale]
-        alarms = () if brief else tuple(head for head in HEADS[:2] if scores[head] >= limits[head])
+        denied = self._heads.denied(convolution)
+        alarms = () if brief else tuple(head for head in HEADS[:2] if scores[head] >= limits[head] and head not in denied)
         at = len(HEADS) + len(ACUITY)
         category = CATEGORIES[int(logits[0, at:].argmax())]
         alarming = int(probabilities[:, HEADS.index(alarms[0])].argmax()) if alarms and "crisis" in hidden else 0
         acuity = dict(zip(map(str, ACUITY), softmax(logits[0, len(HEADS) : at]), strict=True))
-        nearest = self._card["examples"][int((self._tensors["examples"] @ bilingual[0, :SENTENCE]).argmax())]
+        nearest = self._card["examples"][int((self._tensors["examples"] @ vectors[0, :SENTENCE]).argmax())]
         passage = read[alarming] if alarming else ""
         return Judgement(scores, stopped(scores, limits), alarms, category, nearest, acuity, passage, brief)
-
-    def _logits(self, texts: Sequence[str], bilingual: Array, locale: Locale) -> Array:
-        """Of all texts in Chinese; in English of the whole and of the windows that look worst to the quick encoder."""
-        if locale != "en":
-            return self._heads.logits(bilingual, None)
-        quick = self._heads.logits(bilingual, None)
-        order = [0, *(1 + np.argsort(-quick[1:, : len(HEADS) - 1].max(1)))[:LOOKED_AT]]
-        both = self._heads.logits(bilingual[order], self._english.vectors([texts[n] for n in order]))
-        return np.asarray(both, np.float32)
 
     @cached_property
     def _tensors(self) -> dict[str, Array]:
@@ -135,7 +139,7 @@ class Guard:
 
         path = self._folder / "guard.safetensors"
         try:
-            return {name: np.asarray(t, np.float32) for name, t in load_file(path).items()}
+            return unscaled(load_file(path))
         except (OSError, ValueError) as error:
             raise PolicyError(f"{path}: {error!r}; make it with `python -m finetune.guard`") from error
 
@@ -152,15 +156,15 @@ class Guard:
     def _heads(self) -> Heads:
         t, card = self._tensors, self._card
         calibration = {locale: np.asarray(card["calibration"][locale], np.float32) for locale in card["calibration"]}
-        return Heads(t["heads.bilingual"], t["heads.english"], calibration, card["thresholds"])
+        return Heads(t["heads.transformer"], t["heads.convolution"], calibration, card["thresholds"])
 
     @cached_property
-    def _bilingual(self) -> BilingualEncoder:
-        return BilingualEncoder(_below(self._tensors, "bilingual."), self._pieces)
+    def _transformer(self) -> TransformerEncoder:
+        return TransformerEncoder(_below(self._tensors, "transformer."))
 
     @cached_property
-    def _english(self) -> EnglishEncoder:
-        return EnglishEncoder(_below(self._tensors, "english."))
+    def _convolution(self) -> ConvolutionEncoder:
+        return ConvolutionEncoder(_below(self._tensors, "convolution."), self._pieces)
 
 
 def _below(tensors: Mapping[str, Array], prefix: str) -> dict[str, Array]:

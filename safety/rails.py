@@ -34,7 +34,7 @@ HEADS_OF: dict[str, tuple[Head, ...]] = {  # rule set -> the trained heads that 
     "injection": ("injection",),
     "scope": ("scope",),
 }
-SURELY_FINE = 0.02  # score of every head of a rail below which its rules are taken to have misread the words
+SURELY_FINE = 0.05  # score of every head of a rail below which its rules are taken to have misread the words
 READ = 4_000  # characters that the patterns read: the longest message the turn accepts
 
 

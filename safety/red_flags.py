@@ -98,8 +98,9 @@ class RedFlags:
         )
 
     def _alarmed(self, findings: Findings, judged: Judgement) -> Findings:
-        """The findings with the alarms of the heads among them, each resting on the passage that raised it."""
-        concepts = [c for c in self.reader.lexicon.concepts.values() if c.head and c.head in judged.alarms]
+        """The findings with the alarm of the heads among them, resting on the passage that raised it: of two the surer one."""
+        surest = max(judged.alarms, key=lambda head: judged.scores[head], default="")
+        concepts = [c for c in self.reader.lexicon.concepts.values() if c.head and c.head == surest]
         who: Experiencer = "other" if findings.about_other else "self"
         alarms = {c.name: Finding(c.name, judged.passage, 0, 0, experiencer=who) for c in concepts}
         return replace(findings, active={**findings.active, **alarms})

@@ -1,8 +1,17 @@
 """Keeps what identifies a person out of log files."""
 
 import logging
+from typing import Any
 
 from safety.deidentify import READ, deidentify
+
+LOGS: dict[str, Any] = {  # for logging.config: every record of the server goes through the filter
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redacted": {"()": "safety.redacting.RedactingFilter"}},
+    "handlers": {"errors": {"class": "logging.StreamHandler", "filters": ["redacted"], "stream": "ext://sys.stderr"}},
+    "root": {"level": "WARNING", "handlers": ["errors"]},
+}
 
 
 class RedactingFilter(logging.Filter):

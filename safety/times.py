@@ -105,10 +105,11 @@ def number(text: str) -> float:
         return float(_EN_DIGIT[text])
     if text.startswith("half") or text == "半":
         return 0.5
+    text = text.rstrip("几多") or text  # 十几: ten at least
     if text and all(char in _ZH_DIGIT for char in text):
         tens, _, ones = text.partition("十")
         if "十" in text:
-            return 10 * (_ZH_DIGIT[tens] if tens else 1) + (_ZH_DIGIT[ones[0]] if ones else 0)
+            return 10 * (_ZH_DIGIT[tens[0]] if tens else 1) + (_ZH_DIGIT[ones[0]] if ones else 0)  # of 三四十 the lower
         return float(_ZH_DIGIT[text[0]])
     return 1.0
 

@@ -9,6 +9,7 @@ from assistant.types import Message, Role, Shown, StoreFailed, Turn
 from retrieval.types import Claim, Evidence, Locale, Passage, Source
 from safety.interview import Assessment
 from safety.interview_rules import Choice, Question
+from safety.premises import Correction
 from safety.replies import reply
 from safety.types import Decision, Disposition, RailVerdict, Reason
 
@@ -119,6 +120,16 @@ class FakeRedFlags:
 
     def card(self, reasons: Sequence[Reason], locale: Locale, country: str | None) -> str:
         return "\n".join(("Call an ambulance now.", *(reason.text for reason in reasons)))
+
+
+@dataclass
+class FakePremises:
+    """Corrects every question with the same correction."""
+
+    given: Correction = field(default_factory=Correction)
+
+    async def correction(self, question: str, locale: Locale, evidence: Any, passage: Any) -> Correction:
+        return self.given
 
 
 @dataclass

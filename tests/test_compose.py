@@ -1,6 +1,7 @@
 """The answer without a model."""
 
 from assistant import compose
+from assistant.types import Turn
 from retrieval.types import Evidence
 from tests.fakes import DRINKS, FEVER, HOME, RASH, SPONGE, URGENT, FakeRetriever
 
@@ -22,9 +23,9 @@ def test_at_most_four_claims_are_said() -> None:
 
 
 def test_when_to_call_for_help_comes_from_the_same_topic() -> None:
-    found = compose.urgent_passages([FEVER], FakeRetriever())
-    assert [(e.label, e.passage) for e in found] == [("E2", URGENT)]
-    assert compose.safety_net([FEVER, *found], "en") == [f"{RASH.text['en']} [E2]"]
+    turn = Turn("s1", "m1", "my child has a fever", evidence=[FEVER])
+    assert compose.safety_net(turn, FakeRetriever()) == [f"{RASH.text['en']} [E2]"]
+    assert [(e.label, e.passage) for e in turn.evidence[1:]] == [("E2", URGENT)]
 
 
 def test_a_passage_that_is_already_there_is_not_added_twice() -> None:

@@ -1,53 +1,69 @@
-"""What is trained is what is served: the networks give the vectors of `safety/encoders.py`."""
+"""What is trained is what is served: the network gives the vectors of `safety/encoders.py`."""
+
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
-import pytest
+from safetensors.numpy import load_file
 
-from finetune.guard_net import Bilingual, English, batches, thinned
+from finetune.guard_net import BUDGET, MOST, Convolution, Transformer, batches, thinned
+from finetune.tuned import keep
+from retrieval.e5 import unscaled
 from retrieval.encoder_zh import ChineseEncoder
-from safety.encoders import BilingualEncoder, EnglishEncoder
+from safety.encoders import CONVOLUTION_SIZE, SIZE, TOKENS, ConvolutionEncoder, TransformerEncoder
 
 TEXTS = ["I have a crushing pain in my chest", "孩子发烧两天了，精神还好", "a"]
-PIECES = ChineseEncoder()
 
 
-def test_the_bilingual_network_and_its_numpy_form_agree() -> None:
-    net = Bilingual(PIECES).eval()
-    served = BilingualEncoder(net.tensors(), PIECES).vectors(TEXTS)
-    trained = net([net.read(text) for text in TEXTS]).detach().numpy()
-    assert np.allclose(served, trained, atol=2e-3)
+def cosines(one: object, other: object) -> list[float]:
+    pairs = zip(np.asarray(one), np.asarray(other), strict=True)
+    return [float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)) for a, b in pairs]
 
 
-def test_the_sentence_vector_is_the_packaged_one_before_training() -> None:
-    served = BilingualEncoder(Bilingual(PIECES).tensors(), PIECES).vectors(TEXTS)[:, :512] / 8
-    assert np.allclose(served, PIECES.embed(TEXTS), atol=2e-3)
-
-
-def test_the_english_network_and_its_merged_form_agree() -> None:
+def test_the_network_and_what_is_kept_of_it_agree(tmp_path: Path) -> None:
     import torch
 
-    net = English().eval()
+    net = Transformer(3).eval()
     with torch.no_grad():
-        for name, weight in net.model.named_parameters():
-            if "lora_B" in name:  # zero before training
-                weight.normal_(std=0.02)
-    trained = net([net.read(text) for text in (TEXTS[0], TEXTS[2])]).detach().numpy()
-    served = EnglishEncoder(net.tensors()).vectors([TEXTS[0], TEXTS[2]])
-    assert np.allclose(served, trained, atol=2e-3)
+        for parameter in net.encoder.encoder.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.01)
+        trained = net([net.read(text) for text in TEXTS]).numpy()
+    keep(tmp_path / "net.safetensors", net.tensors())
+    served = TransformerEncoder(unscaled(load_file(tmp_path / "net.safetensors"))).vectors(TEXTS)
+    assert served.shape == (len(TEXTS), SIZE)
+    assert min(cosines(served, trained)) > 0.999
 
 
-@pytest.mark.parametrize("mask", [None, 103])
-def test_noise_keeps_the_ends_and_never_empties_a_text(mask: int | None) -> None:
+def test_the_convolutions_and_their_numpy_form_agree() -> None:
+    pieces = ChineseEncoder()
+    net = Convolution(3, pieces).eval()
+    served = ConvolutionEncoder(net.tensors(), pieces).vectors(TEXTS)
+    assert served.shape == (len(TEXTS), CONVOLUTION_SIZE)
+    assert np.allclose(served, net([net.read(text) for text in TEXTS]).detach().numpy(), atol=2e-3)
+    assert np.allclose(served[:, :512] / 8, pieces.embed(TEXTS), atol=2e-3)  # before training it is the packaged one
+
+
+def test_a_text_gets_the_same_vector_alone_and_among_longer_ones() -> None:
+    encoder = TransformerEncoder({})
+    assert cosines(encoder.vectors(TEXTS[2:]), encoder.vectors([*TEXTS, TEXTS[0] * 30])[2:3])[0] > 0.999
+
+
+def test_of_a_long_text_the_beginning_and_the_end_are_read() -> None:
+    net = Transformer(1)
+    read = net.read("beginning " + "middle " * 500 + "end")
+    assert len(read) == TOKENS
+    assert read[:3] == net.read("beginning")[:-1] + net.read("middle")[1:2]
+    assert read[-2:] == net.read("end")[-2:]
+
+
+def test_noise_keeps_the_ends() -> None:
     for _ in range(50):
-        found = thinned([1, 5, 6, 7, 8, 2], True, mask)
-        assert (found[0], found[-1]) == (1, 2)
-        assert thinned([1, 5, 2], False, mask) == [1, 5, 2]
+        found = thinned([0, 5, 6, 7, 8, 2])
+        assert (found[0], found[-1]) == (0, 2)
 
 
-def test_batches_hold_every_row_once() -> None:
-    from types import SimpleNamespace
-
-    rows = [SimpleNamespace(ids=[0] * (n % 7 + 1)) for n in range(101)]
-    for shuffled in (True, False):
-        found = [row for batch in batches(rows, 8, shuffled) for row in batch]
-        assert sorted(map(id, found)) == sorted(map(id, rows))
+def test_batches_hold_every_row_once_and_no_more_than_they_may() -> None:
+    rows = [SimpleNamespace(ids=[0] * (n % 190 + 1)) for n in range(301)]
+    found = batches(rows, seed=1)
+    assert sorted(id(row) for batch in found for row in batch) == sorted(map(id, rows))
+    assert all(len(batch) <= MOST and len(batch) * max(len(row.ids) for row in batch) <= BUDGET * 1.3 for batch in found)

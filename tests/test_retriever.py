@@ -13,7 +13,7 @@ from tests.test_topics import GOOD
 
 FOUND: list[tuple[str, Locale, str]] = [
     ("What foods should I avoid with gout?", "en", "gout"),
-    ("my blood pressure is 150/95 what should i do", "en", "hypertension"),
+    ("is high blood pressure hereditary", "en", "hypertension"),
     ("how long does a migraine last", "en", "headache-migraine"),
     ("can i exercise with asthma", "en", "asthma"),
     ("痛风能喝啤酒吗", "zh", "gout"),
@@ -22,11 +22,11 @@ FOUND: list[tuple[str, Locale, str]] = [
     ("失眠怎么办", "zh", "insomnia"),
 ]
 SILENT: list[tuple[str, Locale]] = [
-    ("What causes psoriasis?", "en"),
+    ("What causes malaria?", "en"),
     ("Is gallbladder cancer curable", "en"),
     ("How contagious is Hib?", "en"),
     ("What are the 4 main types of dementia?", "en"),
-    ("银屑病怎么治", "zh"),
+    ("疟疾怎么治", "zh"),
     ("青光眼能治好吗", "zh"),
     ("how do I change a tyre", "en"),
     ("asdf qwer zxcv", "en"),

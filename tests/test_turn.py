@@ -8,11 +8,24 @@ import pytest
 
 from assistant.turn import LONGEST, Deps, run_turn
 from assistant.types import Asked, Disposed, Done, Exchange, ModelUnavailable, SentenceShown, StoreFailed, Turn, TurnEvent
-from retrieval.types import StoreUnreachable
+from retrieval.types import Evidence, StoreUnreachable
 from safety.interview import Assessment
 from safety.interview_rules import Choice, Complaint, Question
+from safety.premises import Correction
 from safety.types import Decision, Reason
-from tests.fakes import DRINKS, NICE, RASH, FakeInterview, FakeModel, FakeRails, FakeRedFlags, FakeRetriever, FakeStore
+from tests.fakes import (
+    DRINKS,
+    NICE,
+    RASH,
+    URGENT,
+    FakeInterview,
+    FakeModel,
+    FakePremises,
+    FakeRails,
+    FakeRedFlags,
+    FakeRetriever,
+    FakeStore,
+)
 
 CITED = ["Offer a child with fever ", "small drinks often [E1]."]
 TRUE, NET = DRINKS.text["en"], RASH.text["en"]
@@ -21,10 +34,23 @@ TRUE, NET = DRINKS.text["en"], RASH.text["en"]
 def deps(*script: Any, **overrides: Any) -> Deps:
     parts = {
         "model": FakeModel(list(script)), "retriever": FakeRetriever(), "red_flags": FakeRedFlags(), "rails": FakeRails(),
-        "interview": FakeInterview(),
+        "interview": FakeInterview(), "premises": FakePremises(),
         "store": FakeStore(),
     }  # fmt: skip
     return Deps(**{**parts, **overrides})
+
+
+async def test_a_false_premise_is_corrected_with_a_citation_before_the_answer() -> None:
+    wrong = Correction((Evidence("E2", URGENT, 0.0),), "That is not so:", (f"{RASH.text['en']} [E2]",))
+    turn, shown, _ = await play(deps(CITED, premises=FakePremises(wrong)))
+    assert shown == ["That is not so:", NET, TRUE]
+    assert turn.shown[1].sentence.citations[0].label == "E2"
+
+
+async def test_a_correction_that_its_passage_does_not_hold_is_not_shown() -> None:
+    wrong = Correction((Evidence("E2", URGENT, 0.0),), "That is not so:", ("Fever is always dangerous [E2].",))
+    _, shown, _ = await play(deps(CITED, premises=FakePremises(wrong)))
+    assert "Fever is always dangerous." not in shown
 
 
 @dataclass

@@ -20,11 +20,15 @@ hung_up = threading.Event()  # set when a client of the scripted server left bef
 ASKED = [Message("system", "Answer in one short sentence."), Message("user", "Say hello.")]
 
 
+heard: list[list[dict[str, str]]] = []  # the messages of each request
+
+
 class Scripted(BaseHTTPRequestHandler):
     """The streaming half of OpenAI's chat completions, word by word; it refuses what it does not know."""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        heard.append(body["messages"])
         if self.path != "/v1/chat/completions" or body["model"] not in ("tiny", "endless") or not body["stream"]:
             self.send_error(404)
             return
@@ -87,6 +91,15 @@ async def test_a_reply_that_nobody_wants_any_more_stops(model: ChatModel) -> Non
     await anext(stream)
     await stream.aclose()
     assert [p async for p in model.stream(ASKED)]
+
+
+async def test_who_asks_does_not_leave_for_a_server(server_url: str) -> None:
+    asked = [Message("system", "Evidence: NICE."), Message("user", "I am John Smith, john@mail.example, can I drink coffee?")]
+    assert [piece async for piece in ServedChat(server_url, "tiny").stream(asked)]
+    assert heard[-1][0]["content"] == "Evidence: NICE."
+    assert "Smith" not in heard[-1][1]["content"]
+    assert "john@" not in heard[-1][1]["content"]
+    assert "coffee" in heard[-1][1]["content"]
 
 
 async def test_hanging_up_reaches_the_server(server_url: str) -> None:

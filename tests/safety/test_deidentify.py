@@ -1,4 +1,6 @@
+import io
 import logging
+import logging.config
 import pickle
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from safety.deid_rules import Rules
 from safety.deidentify import READ, deidentify, find
 from safety.pseudonyms import Pseudonyms
-from safety.redacting import RedactingFilter
+from safety.redacting import LOGS, RedactingFilter
 from safety.types import PolicyError
 
 
@@ -166,6 +168,16 @@ def test_log_records_lose_what_identifies(caplog: pytest.LogCaptureFixture) -> N
     assert "j.doe" not in caplog.text
     assert "40718826" not in caplog.text
     assert "failed for [EMAIL]" in caplog.text
+
+
+def test_the_servers_own_log_settings_redact() -> None:
+    stream = io.StringIO()
+    handler = {**LOGS["handlers"]["errors"], "stream": stream}
+    own = {"tests.serve": {"handlers": ["errors"], "propagate": False}}
+    logging.config.dictConfig({**LOGS, "handlers": {"errors": handler}, "loggers": own, "root": {}})
+    logging.getLogger("tests.serve").warning("turn failed for %s, MRN: 40718826", "j.doe@mail.example")
+    assert "turn failed for [EMAIL]" in stream.getvalue()
+    assert "40718826" not in stream.getvalue()
 
 
 def test_a_log_record_that_cannot_be_read_is_withheld(caplog: pytest.LogCaptureFixture) -> None:
