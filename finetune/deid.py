@@ -136,7 +136,8 @@ def save(words: WordFile, model: Any, out: Any, floors: dict[str, float], path: 
     layer = {f"out.{name}": value.detach().numpy() for name, value in out.state_dict().items()}
     keep(
         path,
-        changed(words, model.state_dict(), LAYERS) | layer,
+        changed(words, model.state_dict(), LAYERS),
+        layer,
         {"floors": json.dumps(floors), "made_by": "python -m finetune.deid"},
     )
 

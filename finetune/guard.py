@@ -182,12 +182,12 @@ def finish(rows: Sequence[Row], nets: dict[str, Any], out: Path) -> None:
     examples = [row for row in rows if row.source in ("policy", "own") and row.category][::8]
     card["examples"] = [row.text for row in examples]
     about = logits_of(nets["transformer"], card["examples"])[1][:, :SENTENCE]
-    tensors = {"examples": about / np.linalg.norm(about, axis=1, keepdims=True)}
+    others = {"examples": about / np.linalg.norm(about, axis=1, keepdims=True)}
     for name, net in nets.items():
         weight, bias = net.heads.weight.detach().numpy(), net.heads.bias.detach().numpy()
-        tensors |= {f"{name}.{key}": t for key, t in net.tensors().items()}
-        tensors[f"heads.{name}"] = np.concatenate([weight, bias[:, None]], 1)
-    keep(out / "guard.safetensors", tensors)
+        others[f"heads.{name}"] = np.concatenate([weight, bias[:, None]], 1)
+    others |= {f"convolution.{key}": t for key, t in nets["convolution"].tensors().items()}
+    keep(out / "guard.safetensors", {f"transformer.{key}": t for key, t in nets["transformer"].tensors().items()}, others)
     (out / "guard.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

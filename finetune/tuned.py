@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.e5 import WordFile, encoder
+from retrieval.e5 import FEW, WordFile, encoder
 
+LARGE = 50_000  # values of a matrix that is kept in fewer bits
 Array = NDArray[np.float32]
 
 
@@ -21,17 +22,31 @@ def changed(words: WordFile, state: Mapping[str, Any], layers: int) -> dict[str,
     return {name: change for name, change in found.items() if np.any(change)}
 
 
-def keep(path: Path, tensors: Mapping[str, Array], about: dict[str, str] | None = None) -> None:
-    """Writes large matrices in 8 bits with a scale a row, the rest in half precision; `retrieval.e5.unscaled` reads them. `about` goes along."""
+def keep(path: Path, changes: Mapping[str, Array], others: Mapping[str, Array], about: dict[str, str] | None = None) -> None:
+    """Writes what `retrieval.e5.unscaled` reads. `about` goes along.
+
+    Changes of large matrices are kept in 4 bits with a scale for each FEW of a row: they are small beside the weights that they
+    are added to. Other large matrices take 8 bits with a scale a row, all else half precision.
+    """
     from safetensors.numpy import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
     packed: dict[str, NDArray[Any]] = {}
-    for name, value in tensors.items():
-        if value.ndim == 2 and value.size > 50_000:
+    for name, value in {**changes, **others}.items():
+        if value.ndim != 2 or value.size <= LARGE:
+            packed[name] = value.astype(np.float32 if value.size == 1 else np.float16)  # a lone epsilon would become 0
+        elif name in changes and value.shape[1] % FEW == 0:
+            packed[name], packed[f"{name}.scale"] = four_bits(value)
+        else:
             scale = np.abs(value).max(1) / 127 + 1e-12
             packed[name], packed[f"{name}.scale"] = np.round(value / scale[:, None]).astype(np.int8), scale.astype(np.float32)
-        else:
-            packed[name] = value.astype(np.float32 if value.size == 1 else np.float16)  # a lone epsilon would become 0
     save_file({name: np.ascontiguousarray(t) for name, t in packed.items()}, path, about)
     path.chmod(0o644)  # the library writes it for its owner only
+
+
+def four_bits(value: Array) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+    """A matrix (rows, columns) as two values a byte, and the scales of each FEW columns."""
+    blocks = value.reshape(len(value), -1, FEW)
+    scale = (np.abs(blocks).max(2) / 7 + 1e-7).astype(np.float16)
+    whole = (np.clip(np.round(blocks / scale[..., None].astype(np.float32)), -7, 7) + 8).astype(np.uint8).reshape(value.shape)
+    return whole[:, 0::2] | (whole[:, 1::2] << 4), scale

@@ -171,7 +171,7 @@ def write(out: Path, words: WordFile, model: Any, card: dict[str, Any]) -> None:
     """What tuning changed in each weight of the base, and the head."""
     state = {name.removeprefix("encoder."): value for name, value in model.state_dict().items() if name.startswith("encoder.")}
     head = {f"head.{name}": value.numpy() for name, value in model.head.state_dict().items()}
-    keep(out / "verify.safetensors", {f"encoder.{name}": t for name, t in changed(words, state, LAYERS).items()} | head)
+    keep(out / "verify.safetensors", {f"encoder.{name}": t for name, t in changed(words, state, LAYERS).items()}, head)
     (out / "verify.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

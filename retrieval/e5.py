@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from retrieval.types import IndexMissing
 
 BOS, PAD, EOS = 0, 1, 2  # token ids
+FEW = 64  # columns of a tuned weight's change that share a scale
 BLOCK = 32  # weights that share a scale in the base's file
 Array = NDArray[np.float32]
 _HEADER = struct.Struct("<4sI7ifi")
@@ -143,13 +144,18 @@ def tuned(words: WordFile, layers: int, changes: Mapping[str, Array]) -> Any:
 
 
 def unscaled(tensors: Mapping[str, NDArray[Any]]) -> dict[str, Array]:
-    """Tensors as they are kept (half precision; or 8 bits beside `NAME.scale`, a scale a row) in single precision."""
-    return {
-        name: np.asarray(value, np.float32)
-        * (np.asarray(tensors[f"{name}.scale"], np.float32)[:, None] if value.dtype == np.int8 else 1)
-        for name, value in tensors.items()
-        if not name.endswith(".scale")
-    }
+    """Tensors as `finetune.tuned.keep` writes them, in single precision."""
+    return {name: _wide(value, tensors.get(f"{name}.scale")) for name, value in tensors.items() if not name.endswith(".scale")}
+
+
+def _wide(value: NDArray[Any], scale: NDArray[Any] | None) -> Array:
+    """Half precision as it is; 8 bits with a scale a row; two values a byte with a scale for each FEW columns."""
+    if scale is None:
+        return np.asarray(value, np.float32)
+    if value.dtype == np.int8:
+        return np.asarray(value, np.float32) * np.asarray(scale, np.float32)[:, None]
+    whole = np.stack([value & 15, value >> 4], -1).reshape(len(value), -1).astype(np.float32) - 8
+    return np.asarray(whole * np.repeat(scale.astype(np.float32), FEW, 1), np.float32)
 
 
 def inputs(words: WordFile, rows: Sequence[Sequence[int]]) -> tuple[Any, Any]:

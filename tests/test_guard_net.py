@@ -28,7 +28,7 @@ def test_the_network_and_what_is_kept_of_it_agree(tmp_path: Path) -> None:
         for parameter in net.encoder.encoder.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.01)
         trained = net([net.read(text) for text in TEXTS]).numpy()
-    keep(tmp_path / "net.safetensors", net.tensors())
+    keep(tmp_path / "net.safetensors", net.tensors(), {})
     served = TransformerEncoder(unscaled(load_file(tmp_path / "net.safetensors"))).vectors(TEXTS)
     assert served.shape == (len(TEXTS), SIZE)
     assert min(cosines(served, trained)) > 0.999

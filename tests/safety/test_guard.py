@@ -94,8 +94,7 @@ def test_outside_health_harm_must_be_sure() -> None:
 )
 def test_harm_and_injection_are_stopped_and_explained(guard: Guard, text: str, locale: Locale) -> None:
     judged = guard.judge(text, locale)
-    assert judged.stops
-    assert max(judged.scores["harmful"], judged.scores["misuse"], judged.scores["injection"]) > 0.5
+    assert set(judged.stops) & {"harmful", "misuse", "injection"}
     assert reply(judged.category, locale)
     assert judged.nearest
 
@@ -187,7 +186,7 @@ def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path, name: str) -> N
 
 
 def test_the_released_files_are_small_enough_to_ship() -> None:
-    assert sum((RELEASED / name).stat().st_size for name in ("guard.json", "guard.safetensors")) <= 20_000_000
+    assert sum((RELEASED / name).stat().st_size for name in ("guard.json", "guard.safetensors")) <= 12_000_000
 
 
 def test_the_same_text_is_read_once_in_a_turn(guard: Guard) -> None:

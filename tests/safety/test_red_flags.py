@@ -15,7 +15,6 @@ from safety.red_flags import RULES_PATH, RedFlags
 from safety.types import Decision, PatientContext, PolicyError, RailVerdict
 
 FLAGS = RedFlags.load(guard=Guard())  # as the product has them
-RULES = RedFlags.load()
 HELD_OUT = [json.loads(line) for line in (Path(__file__).parent / "heldout_red_flags.jsonl").read_text("utf-8").splitlines()]
 EXAMPLES = [(rule, locale, text) for rule in FLAGS.rules for locale in LOCALES for text in rule.hits[locale]]
 NEAR_MISSES = [(rule, locale, text) for rule in FLAGS.rules for locale in LOCALES for text in rule.near_misses[locale]]
@@ -64,7 +63,7 @@ def test_held_out_emergencies_and_crises_are_not_missed(locale: Locale) -> None:
 def test_held_out_harmless_messages_rarely_show_a_card(locale: Locale) -> None:
     harmless = [row for row in HELD_OUT if row["locale"] == locale and row["label"] == "harmless"]
     wrong = sum(check(row["text"], locale).stops for row in harmless)
-    assert wrong / len(harmless) <= 0.07  # 6 in 100 in English since the heads find more emergencies; asked for: 12
+    assert wrong / len(harmless) <= 0.05
 
 
 def test_the_held_out_set_is_balanced() -> None:
@@ -96,8 +95,7 @@ def test_an_emergency_at_the_very_end_of_a_huge_message_is_found() -> None:
     ],
 )
 def test_the_record_can_turn_a_knock_on_the_head_into_an_emergency(patient: PatientContext, stops: bool) -> None:
-    """By the rules alone: the heads read the message, not the record."""
-    assert RULES.check("I hit my head on a door this morning", locale="en", patient=patient).stops is stops
+    assert check("I hit my head on a door this morning", patient=patient).stops is stops
 
 
 def test_the_age_on_record_decides_a_babys_fever() -> None:
