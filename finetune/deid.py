@@ -6,7 +6,6 @@ and names that were not trained on, and writes the weights. `python -m finetune.
 
 import argparse
 import json
-import random
 import re
 import sys
 import time
@@ -19,12 +18,11 @@ from numpy.typing import NDArray
 
 from finetune.deid_data import Marked, held_out
 from finetune.deid_texts import held_out_texts, training_texts
-from finetune.tuned import changed, keep
+from finetune.tuned import batched, changed, keep, warmed
 from retrieval.e5 import WordFile, e5_file, encoder, inputs
 from safety.deid_names import KINDS, LAYERS, TAGS, WEIGHTS, NameFinder, Pieces, decode, spelled, tokens
 
-RATE, HEAD_RATE, WARM = 1.5e-4, 1e-3, 0.06
-BUDGET = 3_072  # tokens of a batch
+RATE, HEAD_RATE = 1.5e-4, 1e-3
 LONGEST = 110  # tokens of a text
 TEXTS = 45_000  # of those composed, for one epoch
 OURS = Path(__file__).parent / "examples" / "names.jsonl"
@@ -97,13 +95,12 @@ def train(words: WordFile, examples: Sequence[Example]) -> tuple[Any, Any]:
         [{"params": inner, "lr": RATE}, {"params": out.parameters(), "lr": HEAD_RATE}], weight_decay=0.01
     )
     rates = [group["lr"] for group in optimiser.param_groups]
-    batches, losses = batched(examples), [2.0]
+    batches, losses = batched((e for e in examples if len(e[1])), lambda e: len(e[0][0]), 0), [2.0]
     model.train()
     bar = tqdm(batches, desc="names", file=sys.stderr, mininterval=20)
     for step, batch in enumerate(bar):
-        share = step / len(batches)
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
-            group["lr"] = rate * min((share + 1e-3) / WARM, max(0.02, (1 - share) / (1 - WARM)), 1.0)
+            group["lr"] = rate * warmed(step / len(batches))
         with torch.autocast("cpu", torch.bfloat16):
             read, mask = inputs(words, [ids for (ids, _), _ in batch])
             last = model(inputs_embeds=read, attention_mask=mask).last_hidden_state
@@ -116,19 +113,6 @@ def train(words: WordFile, examples: Sequence[Example]) -> tuple[Any, Any]:
         losses.append(loss.item())
         bar.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}", refresh=False)
     return model.eval(), out
-
-
-def batched(examples: Sequence[Example]) -> list[list[Example]]:
-    """Batches of about BUDGET pieces and of like lengths, in random order."""
-    rng = random.Random(0)
-    order = sorted((e for e in examples if len(e[1])), key=lambda e: len(e[0][0]) + rng.random() * 8)
-    made: list[list[Example]] = [[]]
-    for one in order:
-        if made[-1] and (len(made[-1]) + 1) * len(one[0][0]) > BUDGET:
-            made.append([])
-        made[-1].append(one)
-    rng.shuffle(made)
-    return made
 
 
 def save(words: WordFile, model: Any, out: Any, floors: dict[str, float], path: Path) -> None:

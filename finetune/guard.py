@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.guard_data import SEED, Row, all_rows
-from finetune.tuned import keep
+from finetune.tuned import batched, keep, warmed
 from retrieval.encoder_zh import ChineseEncoder
 from retrieval.types import LOCALES
 from safety.encoders import SENTENCE
@@ -27,7 +27,7 @@ from safety.readable import readable
 
 WEIGHTS = {"triage": 3.0, "crisis": 3.0, "requests": 3.0, "red_flags": 2.0, "interview": 2.0}
 NETS = ("transformer", "convolution")
-SMOOTH, WARM = 0.02, 0.06
+SMOOTH, MOST = 0.02, 64  # texts of a batch
 OUTPUTS = len(HEADS) + len(ACUITY) + len(CATEGORIES)
 ALLOWED: dict[str, tuple[str, dict[str, float]]] = {  # threshold: head, and the share of each kind of safe text it may stop
     "emergency": ("emergency", {"calm": 0.035, "patient": 0.03, "none": 0.04}),
@@ -81,8 +81,6 @@ def train(net: Any, rows: Sequence[Row], kept: Path) -> Any:
     import torch
     from tqdm import tqdm
 
-    from finetune.guard_net import batches
-
     torch.manual_seed(SEED)
     random.seed(SEED)
     first = 0
@@ -102,7 +100,7 @@ def train(net: Any, rows: Sequence[Row], kept: Path) -> Any:
     )
     if state:
         optimiser.load_state_dict(state["optimiser"])
-    epochs = [batches(texts, epoch) for epoch in range(net.epochs)]
+    epochs = [batched(texts, lambda text: len(text.ids), epoch, MOST) for epoch in range(net.epochs)]
     steps = sum(map(len, epochs))
     net.train()
     for epoch in range(first, net.epochs):
@@ -110,7 +108,7 @@ def train(net: Any, rows: Sequence[Row], kept: Path) -> Any:
         bar = tqdm(epochs[epoch], desc=f"{kept.stem} {epoch + 1}/{net.epochs}", file=sys.stderr, mininterval=20)
         for step, batch in enumerate(bar, done):
             for group, rate in zip(optimiser.param_groups, net.rates, strict=True):
-                group["lr"] = rate * min((step / steps + 1e-3) / WARM, max(0.02, (1 - step / steps) / (1 - WARM)), 1.0)
+                group["lr"] = rate * warmed(step / steps)
             vectors = torch.nn.functional.dropout(net([text.ids for text in batch], noisy=True), 0.1)
             loss = loss_of(net.heads(vectors), batch)
             optimiser.zero_grad()

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,6 @@ from safety.encoders import BRANCHES, CONVOLUTION_SIZE, LAYERS, PIECES, SIZE, WI
 PEAKS = 256  # of the convolutions' values, those that are maxima over the text
 Array = NDArray[np.float32]
 
-BUDGET, MOST = 3_072, 64  # tokens and texts of a batch
 DROPPED = (0.03, 0.08, 0.15)  # shares of a text's pieces that are left out, half of the time: no single word may decide
 
 
@@ -128,16 +126,3 @@ def thinned(ids: list[int]) -> list[int]:
         return ids
     share = random.choice(DROPPED)
     return [ids[0], *(i for i in ids[1:-1] if random.random() > share), ids[-1]]
-
-
-def batches(rows: Sequence[Any], seed: int) -> list[list[Any]]:
-    """Rows with `ids` in batches of like lengths, in random order; the same for the same rows and seed."""
-    rng = random.Random(seed)
-    order = sorted(rows, key=lambda r: len(r.ids) * (1 + 0.25 * rng.random()) + 4 * rng.random())
-    made: list[list[Any]] = [[]]
-    for row in order:
-        if made[-1] and ((len(made[-1]) + 1) * len(row.ids) > BUDGET or len(made[-1]) >= MOST):
-            made.append([])
-        made[-1].append(row)
-    rng.shuffle(made)
-    return made

@@ -1,16 +1,37 @@
-"""How a tuned network is kept: what tuning changed in the weights of its base, small."""
+"""What every tuning here shares: the learning rate's course, batches of like lengths, and how the changed weights are kept, small."""
 
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.e5 import FEW, WordFile, encoder
 
+T = TypeVar("T")
+BUDGET = 3_072  # tokens of a batch
+WARM = 0.06  # share of the steps in which the learning rate rises
 LARGE = 50_000  # values of a matrix that is kept in fewer bits
 Array = NDArray[np.float32]
+
+
+def warmed(done: float) -> float:
+    """The share of the full learning rate when `done` (0..1) of the steps are done: up over WARM of them, then down in a line."""
+    return min((done + 1e-3) / WARM, max(0.02, (1 - done) / (1 - WARM)), 1.0)
+
+
+def batched(rows: Iterable[T], length: Callable[[T], int], seed: int, most: int = 1_000) -> list[list[T]]:
+    """Batches of about BUDGET tokens and at most `most` rows, of like lengths, in random order; the same for the same seed."""
+    rng = random.Random(seed)
+    made: list[list[T]] = [[]]
+    for row in sorted(rows, key=lambda r: length(r) * (1 + 0.1 * rng.random()) + 8 * rng.random()):
+        if made[-1] and ((len(made[-1]) + 1) * length(row) > BUDGET or len(made[-1]) >= most):
+            made.append([])
+        made[-1].append(row)
+    rng.shuffle(made)
+    return made
 
 
 def changed(words: WordFile, state: Mapping[str, Any], layers: int) -> dict[str, Array]:

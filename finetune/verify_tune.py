@@ -1,6 +1,5 @@
 """Tunes the network of `safety/entailment.py` on pairs of claim and text; a run that was cut off goes on from its last save."""
 
-import random
 import sys
 import time
 from collections.abc import Sequence
@@ -10,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from finetune.tuned import batched, warmed
 from finetune.verify_data import SEED, Row
 from retrieval.e5 import WordFile, e5_file, encoder, tokenizer
-from safety.entailment import LAYERS, SHARED, Encoded, batch, cross_encoder, encoded
+from safety.entailment import LAYERS, SHARED, batch, cross_encoder, encoded
 
-BUDGET = 3_072  # tokens of a batch
 FROZEN = 1  # layers left as they are
-RATE, HEAD_RATE, WARM = 1e-4, 5e-4, 0.06  # at 2e-4 the loss went back to ln 2
+RATE, HEAD_RATE = 1e-4, 5e-4  # at 2e-4 the loss went back to ln 2
 SAVE_S = 180  # seconds between saves
 
 
@@ -52,7 +51,8 @@ def tune(epochs: Sequence[Sequence[Row]], keep: Path, begin: Path | None = None)
         weight_decay=0.01, betas=(0.9, 0.98), eps=1e-6)  # fmt: skip
     rates = [group["lr"] for group in optimiser.param_groups]
     tokens = tokenizer(words)
-    batches = [one for number, rows in enumerate(epochs) for one in batched(rows, tokens, SEED + number)]
+    read = [[(encoded(tokens, row.claim, row.evidence), row) for row in rows] for rows in epochs]
+    batches = [one for number, pairs in enumerate(read) for one in batched(pairs, lambda pair: len(pair[0].ids), SEED + number)]
     step = 0
     if keep.exists():
         state = torch.load(keep, weights_only=True)
@@ -65,12 +65,12 @@ def tune(epochs: Sequence[Sequence[Row]], keep: Path, begin: Path | None = None)
     model.train()
     saved, losses = time.monotonic(), [0.7]
     bar = tqdm(batches[step:], initial=step, total=len(batches), desc=keep.stem, file=sys.stderr, mininterval=20)
-    for pairs, labels, weights in bar:
-        share = step / len(batches)
+    for chosen in bar:
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
-            group["lr"] = rate * min((share + 1e-3) / WARM, max(0.02, (1 - share) / (1 - WARM)), 1.0)
+            group["lr"] = rate * warmed(step / len(batches))
         with torch.autocast("cpu", torch.bfloat16):
-            logits = model(*batch(words, pairs))
+            logits = model(*batch(words, [pair for pair, _ in chosen]))
+        labels, weights = [float(row.label) for _, row in chosen], [row.weight for _, row in chosen]
         loss = torch.nn.functional.binary_cross_entropy_with_logits(
             logits.float(), torch.tensor(labels) * 0.94 + 0.03, torch.tensor(weights)
         )
@@ -96,23 +96,6 @@ def save(keep: Path, model: Any, optimiser: Any, step: int) -> None:
     part = keep.with_suffix(".part")
     torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step}, part)
     part.replace(keep)
-
-
-def batched(rows: Sequence[Row], tokens: Any, seed: int) -> list[tuple[list[Encoded], list[float], list[float]]]:
-    """Batches of about BUDGET tokens and of like lengths, in random order. The same for the same rows and seed."""
-    rng = random.Random(seed)
-    pairs = [encoded(tokens, row.claim, row.evidence) for row in rows]
-    order = sorted(range(len(rows)), key=lambda n: len(pairs[n].ids) + rng.random() * 24)
-    made: list[list[int]] = [[]]
-    for n in order:
-        if made[-1] and (len(made[-1]) + 1) * len(pairs[n].ids) > BUDGET:
-            made.append([])
-        made[-1].append(n)
-    rng.shuffle(made)
-    return [
-        ([pairs[n] for n in chosen], [float(rows[n].label) for n in chosen], [rows[n].weight for n in chosen])
-        for chosen in made
-    ]
 
 
 def logits(words: WordFile, model: Any, rows: Sequence[Row]) -> NDArray[np.float32]:

@@ -34,7 +34,8 @@ HEADS_OF: dict[str, tuple[Head, ...]] = {  # rule set -> the trained heads that 
     "injection": ("injection",),
     "scope": ("scope",),
 }
-SURELY_FINE = 0.05  # score of every head of a rail below which its rules are taken to have misread the words
+SURELY_FINE = 0.02  # score of every head of a rail below which its rules are taken to have misread the words
+FINE_OUTSIDE = 0.2  # the same for what the scope head stops in any case
 READ = 4_000  # characters that the patterns read: the longest message the turn accepts
 
 
@@ -173,7 +174,9 @@ class NemoRails:
         verdicts = [self._judge(rail, text, locale) for text in said]
         ruled = next((verdict for verdict in verdicts if verdict.stops), verdicts[0])
         judged = self._judged.get(call)
-        if judged is None or (ruled.stops and any(judged.scores[head] >= SURELY_FINE for head in HEADS_OF[rail])):
+        # Outside health the turn ends anyway, and less is needed to take the rule's words in another sense.
+        fine = FINE_OUTSIDE if judged and "scope" in judged.stops else SURELY_FINE
+        if judged is None or (ruled.stops and any(judged.scores[head] >= fine for head in HEADS_OF[rail])):
             return ruled
         return learned(rail, judged, locale)
 

@@ -71,7 +71,7 @@ def test_rails_triage_and_verify_answer_one_line_in_one_line_out(tmp_path: Path)
 def test_a_broken_batch_names_its_line(tmp_path: Path) -> None:
     batch = tmp_path / "batch.jsonl"
     batch.write_text('{"text": "fine"}\n{"text": 7}\n', "utf-8")
-    result = run.invoke(app, ["rails", "--batch", str(batch)])
+    result = run.invoke(app, ["rails", "--batch", str(batch)], env={"TERMINAL_WIDTH": "400"})  # the path must not be wrapped
     assert result.exit_code == 2
     assert ":2:" in result.output
 

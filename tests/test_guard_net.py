@@ -1,13 +1,12 @@
 """What is trained is what is served: the network gives the vectors of `safety/encoders.py`."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 from safetensors.numpy import load_file
 
-from finetune.guard_net import BUDGET, MOST, Convolution, Transformer, batches, thinned
-from finetune.tuned import keep
+from finetune.guard_net import Convolution, Transformer, thinned
+from finetune.tuned import BUDGET, batched, keep, warmed
 from retrieval.e5 import unscaled
 from retrieval.encoder_zh import ChineseEncoder
 from safety.encoders import CONVOLUTION_SIZE, SIZE, TOKENS, ConvolutionEncoder, TransformerEncoder
@@ -63,7 +62,14 @@ def test_noise_keeps_the_ends() -> None:
 
 
 def test_batches_hold_every_row_once_and_no_more_than_they_may() -> None:
-    rows = [SimpleNamespace(ids=[0] * (n % 190 + 1)) for n in range(301)]
-    found = batches(rows, seed=1)
+    rows = [[0] * (n % 190 + 1) for n in range(301)]
+    found = batched(rows, len, seed=1, most=64)
     assert sorted(id(row) for batch in found for row in batch) == sorted(map(id, rows))
-    assert all(len(batch) <= MOST and len(batch) * max(len(row.ids) for row in batch) <= BUDGET * 1.3 for batch in found)
+    assert all(len(batch) <= 64 and len(batch) * max(map(len, batch)) <= BUDGET * 1.3 for batch in found)
+
+
+def test_the_learning_rate_rises_then_falls_and_never_is_nought() -> None:
+    rates = [warmed(step / 100) for step in range(101)]
+    assert max(rates) <= 1.0 < max(rates) + 0.05
+    assert min(rates) > 0
+    assert rates[6:] == sorted(rates[6:], reverse=True)
