@@ -30,6 +30,7 @@ from assistant.types import StoreFailed, Turn, TurnEvent, UnknownSession
 from retrieval.embed import Bilingual
 from retrieval.encoder_zh import ChineseEncoder
 from retrieval.index import IndexPlace, build, fresh, open_index
+from retrieval.library import SiteLibrary
 from retrieval.store import ChromaStore
 from retrieval.types import Locale, RetrievalError
 from safety.deidentify import deidentify
@@ -67,7 +68,9 @@ def build_deps(settings: Settings, progress: Callable[[Any], Any] = iter) -> Dep
         vectors = ChromaStore.server(chroma) if chroma else ChromaStore.embedded(place.folder / "chroma")
         if not fresh(place, vectors, embedder):
             build(place, vectors, embedder, progress)
-        retriever = open_index(place, vectors, embedder)
+        shelf = settings.data_dir / "library"
+        library = SiteLibrary.at(shelf, chroma, embedder) if (shelf / "manifest.sqlite3").exists() else None
+        retriever = open_index(place, vectors, embedder, library)
         store = SqlStore(url) if url else SqlStore.sqlite(settings.data_dir / "doctor.sqlite3")
         premises = Premises.load(embedder)
         return Deps(chat.result(), retriever, flags.result(), interview.result(), rails.result(), premises, store)

@@ -18,6 +18,7 @@ os.environ.update(
 )  # fmt: skip
 
 from assistant.batch import progress_bar, rows
+from assistant.ingest import ingest
 from assistant.settings import Settings
 from assistant.types import AssistantError, Role
 from retrieval.types import Locale, RetrievalError
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
+app.command()(ingest)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Lang = Annotated[Locale, typer.Option(help="Language of the answer.")]
 Who = Annotated[Role, typer.Option(help="Who asks.")]
@@ -164,16 +166,8 @@ def verify(
         "score": found.score,
         "problems": [{"kind": p.kind, "text": p.text} for p in found.problems],
     }
-    _print(
-        body,
-        as_json,
-        "\n".join(
-            [
-                f"{'supported' if found.supported else 'not supported'}  {found.score:.2f}",
-                *(f"  {p.kind}: {p.text}" for p in found.problems),
-            ]
-        ),
-    )
+    first = f"{'supported' if found.supported else 'not supported'}  {found.score:.2f}"
+    _print(body, as_json, "\n".join([first, *(f"  {p.kind}: {p.text}" for p in found.problems)]))
 
 
 @app.command()
@@ -292,7 +286,8 @@ def _print_turn(body: dict[str, Any], as_json: bool) -> None:
 
 
 def _sources(body: dict[str, Any]) -> str:
-    return "".join(f"[{s['label']}] {s['publisher']}: {s['title']} ({s['year']}) {s['url'] or ''}\n" for s in body["sources"])
+    dated = [{**s, "dated": f" ({s['year']})" if s["year"] else ""} for s in body["sources"]]
+    return "".join(f"[{s['label']}] {s['publisher']}: {s['title']}{s['dated']} {s['url'] or ''}\n" for s in dated)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The frames and bodies of the API: what comes in (validated) and what goes out (rendered from a turn)."""
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -196,7 +197,8 @@ def source(item: Evidence, locale: Locale, turn: Turn) -> dict[str, Any]:
         "passage": item.passage.say(locale),
         "passage_id": item.passage.id,
         "section": item.passage.section,
-        "topic": item.passage.title[locale],
+        "topic": item.passage.say_title(locale),
+        "span": item.passage.span and asdict(item.passage.span),
         "stale": item.passage.stale,
         "score": item.score,
         "documents": [{"publisher": d.publisher, "title": d.title, "year": d.year, "url": d.url} for d in documents],
@@ -208,7 +210,8 @@ def passage_body(passage: Passage, locale: Locale) -> dict[str, Any]:
     return {
         "id": passage.id,
         "topic": passage.topic,
-        "title": passage.title[locale],
+        "title": passage.say_title(locale),
+        "span": passage.span and asdict(passage.span),
         "section": passage.section,
         "reviewed_on": passage.reviewed_on.isoformat() if passage.reviewed_on else None,
         "review_due": passage.review_due.isoformat() if passage.review_due else None,
@@ -265,5 +268,6 @@ def hit(item: Evidence, locale: Locale) -> dict[str, Any]:
         "text": item.passage.say(locale),
         "score": item.score,
         "ledger": item.passage.ledger,
+        "span": item.passage.span and asdict(item.passage.span),
         "sources": [{"publisher": s.publisher, "title": s.title, "year": s.year, "url": s.url} for s in documents],
     }

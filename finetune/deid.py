@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from finetune.deid_data import Marked, held_out
 from finetune.deid_texts import held_out_texts, training_texts
 from finetune.tuned import batched, changed, keep, warmed
-from retrieval.e5 import WordFile, e5_file, encoder, inputs
+from retrieval.e5 import WordFile, e5_file, encoder, inputs, quick_bfloat16
 from safety.deid_names import KINDS, LAYERS, TAGS, WEIGHTS, NameFinder, Pieces, decode, spelled, tokens
 
 RATE, HEAD_RATE = 1.5e-4, 1e-3
@@ -101,7 +101,7 @@ def train(words: WordFile, examples: Sequence[Example]) -> tuple[Any, Any]:
     for step, batch in enumerate(bar):
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * warmed(step / len(batches))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, quick_bfloat16()):
             read, mask = inputs(words, [ids for (ids, _), _ in batch])
             last = model(inputs_embeds=read, attention_mask=mask).last_hidden_state
         hidden = torch.cat([last[n, firsts] for n, ((_, firsts), _) in enumerate(batch)]).float()

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from finetune.tuned import changed
-from retrieval.e5 import WordFile, e5_file, encoder, inputs, tokenizer
+from retrieval.e5 import WordFile, e5_file, encoder, inputs, quick_bfloat16, tokenizer
 from retrieval.encoder_zh import ChineseEncoder
 from safety.encoders import BRANCHES, CONVOLUTION_SIZE, LAYERS, PIECES, SIZE, WIDTH, halves, pieces, pooled
 
@@ -38,7 +38,7 @@ class Transformer(nn.Module):
     def forward(self, batch: Sequence[list[int]], noisy: bool = False) -> torch.Tensor:
         """Vectors of texts as pieces, shape (texts, SIZE)."""
         vectors, mask = inputs(self.words, [thinned(row) if noisy else row for row in batch])
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, quick_bfloat16()):
             last = self.encoder(inputs_embeds=vectors, attention_mask=mask).last_hidden_state
         found: torch.Tensor = pooled(last, mask)
         return found

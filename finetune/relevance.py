@@ -1,7 +1,7 @@
 """Fits and measures `retrieval/relevance.json`: which claim answers a question, and is its topic the right one.
 
 `python -m finetune.relevance` reads `finetune/evals/questions.jsonl` (questions that we wrote: `text`, `locale`, `topic` or
-null when the guidelines do not answer, `claims` that answer, `group`), cross-validates by topic (no topic is in both
+null when the guidelines do not answer, `claims` that answer, `group`, and `also`: other topics that answer it too), cross-validates by topic (no topic is in both
 halves of a fold) and writes weights that are fitted on all of it.
 """
 
@@ -61,7 +61,8 @@ def table(retriever: GuidelineRetriever, row: Row, locale: Locale) -> tuple[list
     asked = replace(asked, named=asked.named - {without})
     candidates, bm25 = retriever.candidates(asked, locale)
     bm25 = [i for i in bm25 if i.partition("/")[0] != without]
-    claims = [(claim, p) for p in candidates if p.section != "clinician" and p.topic != without for claim in p.claims]
+    left_out = {without, *row.get("also", ())}  # other topics that answer it too: neither right nor wrong
+    claims = [(claim, p) for p in candidates if p.section != "clinician" and p.topic not in left_out for claim in p.claims]
     if not claims or not asked.words:
         return [], np.zeros((0, len(FEATURES)))
     return claims, retriever.relevance.features(asked, claims, bm25, locale, without)

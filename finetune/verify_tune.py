@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from finetune.tuned import batched, warmed
 from finetune.verify_data import SEED, Row
-from retrieval.e5 import WordFile, e5_file, encoder, tokenizer
+from retrieval.e5 import WordFile, e5_file, encoder, quick_bfloat16, tokenizer
 from safety.entailment import LAYERS, SHARED, batch, cross_encoder, encoded
 
 FROZEN = 1  # layers left as they are
@@ -38,8 +38,8 @@ def fresh(seed: int = SEED) -> tuple[WordFile, Any]:
     return words, model
 
 
-def tune(epochs: Sequence[Sequence[Row]], keep: Path, begin: Path | None = None) -> tuple[WordFile, Any]:
-    """A network tuned on the rows of each epoch in turn. Its state goes to `keep`; `begin`: a kept state to start from."""
+def tune(epochs: Sequence[Sequence[Row]], keep: Path, begin: Any = None) -> tuple[WordFile, Any]:
+    """A network tuned on the rows of each epoch in turn. Its state goes to `keep`; `begin`: a network to start from, not the base."""
     import torch
     from tqdm import tqdm
 
@@ -60,15 +60,15 @@ def tune(epochs: Sequence[Sequence[Row]], keep: Path, begin: Path | None = None)
         step = state["step"]
         if step < len(batches):
             optimiser.load_state_dict(state["optimiser"])
-    elif begin:
-        model.load_state_dict(torch.load(begin, weights_only=True)["model"])
+    elif begin is not None:
+        model.load_state_dict(begin.float().state_dict())
     model.train()
     saved, losses = time.monotonic(), [0.7]
     bar = tqdm(batches[step:], initial=step, total=len(batches), desc=keep.stem, file=sys.stderr, mininterval=20)
     for chosen in bar:
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * warmed(step / len(batches))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, quick_bfloat16()):
             logits = model(*batch(words, [pair for pair, _ in chosen]))
         labels, weights = [float(row.label) for _, row in chosen], [row.weight for _, row in chosen]
         loss = torch.nn.functional.binary_cross_entropy_with_logits(
@@ -106,7 +106,7 @@ def logits(words: WordFile, model: Any, rows: Sequence[Row]) -> NDArray[np.float
     pairs = [encoded(tokens, row.claim, row.evidence) for row in rows]
     out = np.zeros(len(rows), np.float32)
     order = sorted(range(len(rows)), key=lambda n: len(pairs[n].ids))
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, quick_bfloat16()):
         for at in range(0, len(order), 32):
             chosen = order[at : at + 32]
             out[chosen] = model(*batch(words, [pairs[n] for n in chosen])).float().numpy()

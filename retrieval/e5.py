@@ -132,6 +132,13 @@ def encoder(words: WordFile, layers: int) -> Any:
     return model
 
 
+def quick_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16; where it only imitates it, a step takes ten times as long as in float32."""
+    import torch
+
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def tuned(words: WordFile, layers: int, changes: Mapping[str, Array]) -> Any:
     """The network with `changes` (by the names of its weights) added; in bfloat16 where the processor is quicker so."""
     import torch
@@ -139,7 +146,7 @@ def tuned(words: WordFile, layers: int, changes: Mapping[str, Array]) -> Any:
     model = encoder(words, layers)
     state = model.state_dict()
     model.load_state_dict(state | {name: state[name] + torch.from_numpy(change) for name, change in changes.items()})
-    model.to(torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32)
+    model.to(torch.bfloat16 if quick_bfloat16() else torch.float32)
     return model
 
 

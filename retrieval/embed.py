@@ -66,6 +66,11 @@ class Bilingual:
     def __init__(self, english: Embedder | None = None, chinese: ChineseEncoder | None = None) -> None:
         self._english, self._chinese = english or MiniLM(), chinese or ChineseEncoder()
 
+    @property
+    def alone(self) -> dict[Locale, Any]:
+        """Each language's own encoder, with its own dimensions: for collections in one language."""
+        return {"en": self._english, "zh": self._chinese}
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         chinese = np.array([is_chinese(text) for text in texts], dtype=bool)
         out = np.zeros((len(texts), 384 + DIMENSIONS), np.float32)

@@ -12,6 +12,7 @@ import numpy as np
 from retrieval.chunk import passages
 from retrieval.embed import Embedder
 from retrieval.lexical import LexicalIndex
+from retrieval.library import SiteLibrary
 from retrieval.relevance import Relevance, Vectors, both_terms
 from retrieval.retriever import GuidelineRetriever
 from retrieval.store import VectorStore
@@ -79,8 +80,10 @@ def fresh(place: IndexPlace, store: VectorStore, embedder: Embedder) -> bool:
     return same
 
 
-def open_index(place: IndexPlace, store: VectorStore, embedder: Embedder) -> GuidelineRetriever:
-    """The retriever over an index that is fresh. Raises IndexMissing."""
+def open_index(
+    place: IndexPlace, store: VectorStore, embedder: Embedder, library: SiteLibrary | None = None
+) -> GuidelineRetriever:
+    """The retriever over an index that is fresh, and the site's library where there is one. Raises IndexMissing."""
     if not fresh(place, store, embedder):
         raise IndexMissing(f"the index in {str(place.folder)!r} is missing or stale: run `doctor serve` or `make index`")
     topics = load_topics(place.topics)
@@ -88,7 +91,7 @@ def open_index(place: IndexPlace, store: VectorStore, embedder: Embedder) -> Gui
     found = passages(topics)
     vectors = {locale: _vectors(place, found, locale) for locale in embedder.locales}
     relevance = Relevance(embedder, {t.id: t.names for t in topics}, {t.id: _vocabulary(t) for t in topics}, vectors)
-    return GuidelineRetriever(LexicalIndex(place.folder / "words"), store, embedder, relevance, found)
+    return GuidelineRetriever(LexicalIndex(place.folder / "words"), store, embedder, relevance, found, library)
 
 
 def _teach(topics: Iterable[Topic]) -> None:

@@ -1,13 +1,14 @@
 """BM25 over tantivy, on disk; it also keeps the passages themselves."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from retrieval.text import terms
-from retrieval.types import Claim, IndexMissing, Passage, Source
+from retrieval.types import Claim, IndexMissing, Passage, Source, Span
 
 NAMES_BOOST = 2.0  # a word of the topic's own names says more than the same word in passing
 
@@ -22,20 +23,39 @@ class LexicalIndex:
         self._index.reload()
 
     @classmethod
-    def build(cls, folder: Path, passages: Iterable[Passage], names: Mapping[str, Sequence[str]]) -> "LexicalIndex":
-        """Writes a new index. `names` has, for each topic, what people call it in both languages."""
+    def opened(cls, folder: Path) -> "LexicalIndex":
+        """The index in `folder`, a new empty one when there is none."""
+        if not (folder / "meta.json").is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            _open(folder)
+        return cls(folder)
+
+    def update(self, passages: Sequence[Passage], gone: Sequence[str] = ()) -> None:
+        """Adds passages, in place of those of the same id, and takes out the ids in `gone`; all or nothing."""
+        writer = self._index.writer(heap_size=64_000_000, num_threads=1)
+        for passage_id in {*gone, *(p.id for p in passages)}:
+            writer.delete_documents_by_term("id", passage_id)
+        for passage in passages:
+            writer.add_document(_document(passage, ()))
+        writer.commit()
+        writer.wait_merging_threads()
+        self._index.reload()
+
+    def of_topic(self, topic: str) -> list[str]:
+        """The ids of a topic's passages."""
         import tantivy
 
+        query = tantivy.Query.regex_query(self._index.schema, "id", f"{re.escape(topic)}/.*")
+        searcher = self._index.searcher()
+        return [searcher.doc(address)["id"][0] for _, address in searcher.search(query, 100_000).hits]
+
+    @classmethod
+    def build(cls, folder: Path, passages: Iterable[Passage], names: Mapping[str, Sequence[str]]) -> "LexicalIndex":
+        """Writes a new index. `names` has, for each topic, what people call it in both languages."""
         folder.mkdir(parents=True, exist_ok=True)
         writer = _open(folder).writer(heap_size=64_000_000, num_threads=1)
         for passage in passages:
-            named = " ".join([*passage.title.values(), *names.get(passage.topic, ())])
-            said = " ".join(text for claim in passage.claims for text in claim.text.values())
-            writer.add_document(
-                tantivy.Document(
-                    id=passage.id, names=" ".join(terms(named)), text=" ".join(terms(said)), passage=_dump(passage)
-                )
-            )
+            writer.add_document(_document(passage, names.get(passage.topic, ())))
         writer.commit()
         writer.wait_merging_threads()
         return cls(folder)
@@ -84,6 +104,14 @@ def _open(folder: Path) -> Any:
     return index
 
 
+def _document(passage: Passage, names: Sequence[str]) -> Any:
+    import tantivy
+
+    named = " ".join([*passage.title.values(), *names])
+    said = " ".join(text for claim in passage.claims for text in claim.text.values())
+    return tantivy.Document(id=passage.id, names=" ".join(terms(named)), text=" ".join(terms(said)), passage=_dump(passage))
+
+
 def _dump(passage: Passage) -> bytes:
     return json.dumps(
         {
@@ -91,6 +119,7 @@ def _dump(passage: Passage) -> bytes:
             "ledger": passage.ledger, "reviewed": passage.reviewed_on and passage.reviewed_on.isoformat(), "due": passage.review_due and passage.review_due.isoformat(),
             "sources": {s.key: [s.publisher, s.title, s.year, s.url, s.country] for c in passage.claims for s in c.sources},
             "claims": [[c.id, dict(c.text), [s.key for s in c.sources], c.country] for c in passage.claims],
+            "span": passage.span and [passage.span.document, passage.span.page, passage.span.start, passage.span.end],
         },
         ensure_ascii=False,
     ).encode()  # fmt: skip
@@ -101,4 +130,5 @@ def _load(stored: bytes) -> Passage:
     sources = {key: Source(key, *fields) for key, fields in row["sources"].items()}
     claims = tuple(Claim(i, said, tuple(sources[k] for k in keys), country) for i, said, keys, country in row["claims"])
     reviewed, due = (date.fromisoformat(row[key]) if row[key] else None for key in ("reviewed", "due"))
-    return Passage(row["id"], row["topic"], row["title"], row["section"], claims, row["ledger"], reviewed, due)
+    span = Span(*row["span"]) if row.get("span") else None
+    return Passage(row["id"], row["topic"], row["title"], row["section"], claims, row["ledger"], reviewed, due, span)

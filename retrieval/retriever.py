@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from retrieval.embed import Embedder
 from retrieval.lexical import LexicalIndex
+from retrieval.library import SiteLibrary
 from retrieval.relevance import Asked, Ranked, Relevance
 from retrieval.store import VectorStore
 from retrieval.types import Evidence, Locale, Passage
@@ -23,10 +24,16 @@ class GuidelineRetriever:
     """Search in both languages over one index. Holds the passages in memory for `section`."""
 
     def __init__(
-        self, words: LexicalIndex, vectors: VectorStore, embedder: Embedder, relevance: Relevance, passages: Sequence[Passage]
+        self,
+        words: LexicalIndex,
+        vectors: VectorStore,
+        embedder: Embedder,
+        relevance: Relevance,
+        passages: Sequence[Passage],
+        library: SiteLibrary | None = None,
     ) -> None:
         self._words, self._vectors, self._embedder = words, vectors, embedder
-        self.relevance = relevance
+        self.relevance, self._library = relevance, library
         self._by_id = {passage.id: passage for passage in passages}
         self._sections: dict[tuple[str, str], list[Passage]] = defaultdict(list)
         for passage in passages:
@@ -35,10 +42,11 @@ class GuidelineRetriever:
     async def search(self, question: str, *, locale: Locale, k: int = 4, clinician: bool = False) -> Sequence[Evidence]:
         """At most k passages, best first, labelled E1, E2 …; none when no topic is above the floor.
 
-        Passages of the section `clinician` are only found with `clinician`. Raises StoreUnreachable.
+        The guidelines come first, for each of their claims was read on its own; the site's own documents when they are silent. Passages of the section `clinician` are only found with `clinician`. Raises StoreUnreachable.
         """
         ranked = await asyncio.to_thread(self._ranked, question, locale, clinician)
-        return self._evidence(ranked, FLOOR[locale], k)
+        found = self._evidence(ranked, FLOOR[locale], k)
+        return found or (await asyncio.to_thread(self._library.search, question, locale, k) if self._library else [])
 
     async def unsure(self, question: str, *, locale: Locale, k: int = 3) -> Sequence[str]:
         """The topics that the question may be about when none is above the floor, likeliest first."""
@@ -53,6 +61,8 @@ class GuidelineRetriever:
         """The passage that holds this claim or has this id. Raises KeyError."""
         if passage_id in self._by_id:
             return self._by_id[passage_id]
+        if self._library and passage_id.startswith("site-"):
+            return self._library.passage(passage_id)
         topic, _, section = passage_id.partition("#")[0].partition("/")
         for passage in self._sections.get((topic, section), ()):
             if any(claim.id == passage_id for claim in passage.claims):
@@ -70,6 +80,8 @@ class GuidelineRetriever:
 
     def title(self, topic: str, locale: Locale) -> str:
         """A topic's title, or the id when there is no such topic."""
+        if self._library and topic.startswith("site-"):
+            return self._library.title(topic)
         found = self.section(topic, "overview")
         return found[0].title[locale] if found else topic
 

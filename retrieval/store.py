@@ -28,6 +28,10 @@ class VectorStore(Protocol):
         """Vectors in the collection; 0 when it is missing."""
         ...
 
+    def remove(self, collection: str, ids: Sequence[str]) -> None:
+        """Takes vectors out; an id or a collection that is not there is no fault."""
+        ...
+
     def drop(self, collection: str) -> None:
         """Removes the collection; nothing happens when it is missing."""
         ...
@@ -87,6 +91,14 @@ class ChromaStore:
             return int(found.count()) if found else 0
 
         return _asked(read)
+
+    def remove(self, collection: str, ids: Sequence[str]) -> None:
+        def write() -> None:
+            target = self._found(collection)
+            for start in range(0, len(ids) if target else 0, BATCH):
+                target.delete(ids=list(ids[start : start + BATCH]))
+
+        _asked(write)
 
     def drop(self, collection: str) -> None:
         from chromadb.errors import NotFoundError

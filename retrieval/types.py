@@ -33,7 +33,7 @@ class Source:
     key: str
     publisher: str
     title: str
-    year: int
+    year: int | None  # None: not known
     url: str | None = None
     country: str | None = None  # ISO 3166-1 alpha-2; None is international
 
@@ -53,6 +53,16 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Where a passage stands in a document of the site's own."""
+
+    document: str  # the file, and the place in it where it holds several documents
+    page: int | None  # from 1; None where the format has no pages
+    start: int  # characters of the document's text as it was read
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """Neighbouring claims of one section of one topic. Both languages share the id."""
 
@@ -64,11 +74,16 @@ class Passage:
     ledger: Ledger = "guideline"
     reviewed_on: date | None = None
     review_due: date | None = None
+    span: Span | None = None  # of a site's own document
 
     @property
     def stale(self) -> bool:
         """Whether its review date has passed."""
         return self.review_due is not None and self.review_due < date.today()
+
+    def say_title(self, locale: Locale) -> str:
+        """The title in `locale`, or in the language it has."""
+        return self.title.get(locale) or next(iter(self.title.values()))
 
     def say(self, locale: Locale) -> str:
         """All claims in `locale`, as one paragraph."""

@@ -131,6 +131,10 @@ class Reader:
         """From which probability on a claim counts as supported."""
         return float(self._card["calibration"][_locale(claim)]["threshold"])
 
+    def network(self) -> Any:
+        """The CrossEncoder itself, in evaluation mode: what a further training starts from."""
+        return self._loaded[2]
+
     def _fit(self, pair: tuple[str, str]) -> tuple[float, float]:
         fit = self._card["calibration"][_locale(pair[0])]
         return fit["slope"], fit["offset"]
