@@ -11,6 +11,7 @@ import numpy as np
 
 from retrieval.chunk import passages
 from retrieval.embed import Embedder
+from retrieval.interactions import Interactions
 from retrieval.lexical import LexicalIndex
 from retrieval.library import SiteLibrary
 from retrieval.relevance import Relevance, Vectors, both_terms
@@ -91,7 +92,9 @@ def open_index(
     found = passages(topics)
     vectors = {locale: _vectors(place, found, locale) for locale in embedder.locales}
     relevance = Relevance(embedder, {t.id: t.names for t in topics}, {t.id: _vocabulary(t) for t in topics}, vectors)
-    return GuidelineRetriever(LexicalIndex(place.folder / "words"), store, embedder, relevance, found, library)
+    return GuidelineRetriever(
+        LexicalIndex(place.folder / "words"), store, embedder, relevance, found, library, Interactions.load()
+    )
 
 
 def _teach(topics: Iterable[Topic]) -> None:

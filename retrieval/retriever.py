@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from retrieval.embed import Embedder
+from retrieval.interactions import Interactions
 from retrieval.lexical import LexicalIndex
 from retrieval.library import SiteLibrary
 from retrieval.relevance import Asked, Ranked, Relevance
@@ -31,9 +32,10 @@ class GuidelineRetriever:
         relevance: Relevance,
         passages: Sequence[Passage],
         library: SiteLibrary | None = None,
+        interactions: Interactions | None = None,
     ) -> None:
         self._words, self._vectors, self._embedder = words, vectors, embedder
-        self.relevance, self._library = relevance, library
+        self.relevance, self._library, self._interactions = relevance, library, interactions
         self._by_id = {passage.id: passage for passage in passages}
         self._sections: dict[tuple[str, str], list[Passage]] = defaultdict(list)
         for passage in passages:
@@ -42,8 +44,11 @@ class GuidelineRetriever:
     async def search(self, question: str, *, locale: Locale, k: int = 4, clinician: bool = False) -> Sequence[Evidence]:
         """At most k passages, best first, labelled E1, E2 …; none when no topic is above the floor.
 
-        The guidelines come first, for each of their claims was read on its own; the site's own documents when they are silent. Passages of the section `clinician` are only found with `clinician`. Raises StoreUnreachable.
+        Medicines that are named together come first, where something is known of them; then the guidelines, each of whose claims was
+        read on its own; the site's own documents when those are silent. Passages of the section `clinician` are only found with `clinician`. Raises StoreUnreachable.
         """
+        if self._interactions and (together := self._interactions.search(question, clinician)):
+            return together
         ranked = await asyncio.to_thread(self._ranked, question, locale, clinician)
         found = self._evidence(ranked, FLOOR[locale], k)
         return found or (await asyncio.to_thread(self._library.search, question, locale, k) if self._library else [])
@@ -63,6 +68,8 @@ class GuidelineRetriever:
             return self._by_id[passage_id]
         if self._library and passage_id.startswith("site-"):
             return self._library.passage(passage_id)
+        if self._interactions and passage_id.startswith("interaction-"):
+            return self._interactions.passage(passage_id)
         topic, _, section = passage_id.partition("#")[0].partition("/")
         for passage in self._sections.get((topic, section), ()):
             if any(claim.id == passage_id for claim in passage.claims):
@@ -82,6 +89,8 @@ class GuidelineRetriever:
         """A topic's title, or the id when there is no such topic."""
         if self._library and topic.startswith("site-"):
             return self._library.title(topic)
+        if self._interactions and topic.startswith("interaction-"):
+            return self._interactions.title(topic, locale)
         found = self.section(topic, "overview")
         return found[0].title[locale] if found else topic
 
