@@ -185,7 +185,7 @@ def deid(text: Text = None, mode: Mode = "mask", batch: Batch = None, as_json: J
 
 @app.command("eval")
 def evaluate(
-    suite: Literal["safety", "triage", "verify", "deid"], as_json: Json = False,
+    suite: Literal["safety", "triage", "verify", "deid", "retrieval"], as_json: Json = False,
     data: Annotated[Path | None, typer.Option(help="A .jsonl file or a folder of them; default: our own small set.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of report.html and report.json.")] = None,
 ) -> None:  # fmt: skip

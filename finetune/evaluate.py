@@ -1,6 +1,6 @@
 """`python -m finetune.evaluate SUITE [--data DIR]`: measures the product on labelled rows; `doctor eval` starts it.
 
-SUITE is safety, triage, verify or deid. Without --data it runs on the small set of `finetune/evals/`, which we wrote
+SUITE is safety, triage, verify, deid or retrieval. Without --data it runs on the small set of `finetune/evals/`, which we wrote
 ourselves. Prints tables (or, with --json, report.json) and writes report.html and report.json. docs/eval.md has the fields.
 """
 
@@ -27,14 +27,28 @@ os.environ.update(
 from tqdm import tqdm
 
 from assistant.settings import Settings
-from finetune import eval_deid, eval_safety, eval_triage, eval_verify
+from finetune import eval_deid, eval_retrieval, eval_safety, eval_triage, eval_verify
 from finetune.charts import can_draw
+from finetune.eval_library import medquad, of_library
+from finetune.eval_retrieval import distinct
 from finetune.eval_rows import EvalError, Loaded, load
 from finetune.report import Findings, Table, page, words
+from retrieval.embed import Bilingual
+from retrieval.index import IndexPlace, build, fresh, open_index
+from retrieval.library import SiteLibrary
+from retrieval.retriever import FLOOR
+from retrieval.store import ChromaStore
+from retrieval.types import LOCALES, Locale
 from safety.types import SafetyError
 
 EVALS = Path(__file__).parent / "evals"
-OWN = {"safety": "safety.jsonl", "triage": "triage.jsonl", "verify": "claims.jsonl", "deid": "deid.jsonl"}
+OWN = {
+    "safety": "safety.jsonl",
+    "triage": "triage.jsonl",
+    "verify": "claims.jsonl",
+    "deid": "deid.jsonl",
+    "retrieval": "retrieval.jsonl",
+}
 WARM = ("I have a cough", "我咳嗽")  # asked first, so that no row pays for loading
 SHOWN = 20  # rows that could not be read, in the tables; report.json has all
 PACKAGES = ("virtual-doctor", "nemoguardrails", "numpy", "torch", "transformers", "matplotlib")
@@ -108,7 +122,30 @@ def deid(data: Path) -> tuple[Loaded[Any], Findings]:
     return loaded, eval_deid.run(loaded, bar, deidentify)
 
 
-SUITES: dict[str, Suite] = {"safety": safety, "triage": triage, "verify": verify, "deid": deid}
+def retrieval(data: Path) -> tuple[Loaded[Any], Findings]:
+    """Topics, by rows that name them; or, given pages in MedQuAD's XML, how their questions find their own page in the library."""
+    settings, embedder = Settings(), Bilingual()
+    if not data.name.endswith(".jsonl") and (pages := medquad(data)):
+        shelf = SiteLibrary.at(settings.data_dir / "library", settings.chroma_url, embedder)
+        return of_library(pages, shelf)
+    place = IndexPlace(settings.data_dir / "index")
+    chroma = ChromaStore.server(settings.chroma_url) if settings.chroma_url else ChromaStore.embedded(place.folder / "chroma")
+    if not fresh(place, chroma, embedder):
+        build(place, chroma, embedder, bar)
+    retriever, loaded = open_index(place, chroma, embedder), load(data, eval_retrieval.parse)
+
+    def search(text: str, locale: Locale) -> eval_retrieval.Search:
+        about, bm25, dense = retriever.rankings(text, locale)
+        best = about[0][1] if about else 0.0
+        ranked = {"fused": [t for t, _ in about], "BM25 alone": distinct(bm25), "dense alone": distinct(dense)}
+        return eval_retrieval.Search(ranked, best, best >= FLOOR[locale])
+
+    for text, locale in zip(WARM, LOCALES, strict=True):
+        search(text, locale)
+    return loaded, eval_retrieval.run(loaded, bar, search)
+
+
+SUITES: dict[str, Suite] = {"safety": safety, "triage": triage, "verify": verify, "deid": deid, "retrieval": retrieval}
 
 
 def report(suite: str, loaded: Loaded[Any], findings: Findings, data: Path | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.chunk import passages
 from retrieval.embed import Embedder
@@ -21,7 +22,7 @@ from retrieval.text import KNOWLEDGE, teach_words
 from retrieval.topics import Topic, load_topics
 from retrieval.types import IndexMissing, Locale, Passage
 
-FORMAT = "6"  # raise it when what is written changes
+FORMAT = "7"  # raise it when what is written changes
 BATCH = 64
 
 
@@ -62,8 +63,8 @@ def build(
         store.drop(f"guideline_{locale}")
         whole, single = [], []
         for batch in progress([found[i : i + BATCH] for i in range(0, len(found), BATCH)]):
-            whole.append(embedder.embed([f"{p.title[locale]}. {p.say(locale)}" for p in batch]))
             single.append(embedder.embed([claim.say(locale) for p in batch for claim in p.claims]))
+            whole.append(_means(single[-1], [len(p.claims) for p in batch]))
             store.upsert(f"guideline_{locale}", [p.id for p in batch], whole[-1])
         np.savez(place.folder / f"vectors-{locale}.npz", passages=np.concatenate(whole), claims=np.concatenate(single))
     _write_state(place, embedder, topics, len(found))
@@ -112,6 +113,12 @@ def _vectors(place: IndexPlace, found: Sequence[Passage], locale: Locale) -> Vec
 def _vocabulary(topic: Topic) -> frozenset[str]:
     claims = (claim for section in topic.sections.values() for claim in section)
     return frozenset(word for claim in claims for text in claim.text.values() for word in both_terms(text))
+
+
+def _means(vectors: NDArray[np.float32], sizes: Sequence[int]) -> NDArray[np.float32]:
+    """The unit vector in the middle of each run of vectors: a passage is about what its claims are about."""
+    sums = np.add.reduceat(vectors, np.cumsum([0, *sizes[:-1]]), axis=0)
+    return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True).clip(1e-9), np.float32)
 
 
 def _write_state(place: IndexPlace, embedder: Embedder, topics: Sequence[Topic], count: int) -> None:

@@ -58,6 +58,13 @@ class GuidelineRetriever:
         about = _about(await asyncio.to_thread(self._ranked, question, locale, False))
         return [topic for topic, p in sorted(about.items(), key=lambda row: -row[1]) if p >= UNSURE][:k]
 
+    def rankings(self, question: str, locale: Locale) -> tuple[list[tuple[str, float]], list[str], list[str]]:
+        """For measuring: topics with their probability, likeliest first; ids of passages as BM25 ranks them, and as the vectors do."""
+        about = _about(self._ranked(question, locale, False))
+        vector = self._embedder.embed([question])[0].tolist()
+        dense = [i for i, _ in self._vectors.query(f"guideline_{locale}", vector, LEXICAL)]
+        return sorted(about.items(), key=lambda row: -row[1]), [i for i, _ in self._words.query(question, LEXICAL)], dense
+
     def section(self, topic: str, section: str) -> Sequence[Passage]:
         """All passages of one section of a topic, in reading order; none when there is no such section."""
         return self._sections.get((topic, section), ())
