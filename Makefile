@@ -59,6 +59,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/python -m retrieval.topics > /dev/null
+	$(BIN)/python -m retrieval.reference > /dev/null
 
 types: $(VENV)/.dev
 	$(BIN)/mypy

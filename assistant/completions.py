@@ -145,7 +145,11 @@ def _urgent(turn: Turn) -> str:
 
 
 def _sources(sources: Sequence[dict[str, Any]]) -> str:
-    lines = (f"- [{s['label']}] {s['publisher']}: {s['title']} ({s['year']}) {s['url'] or ''}".rstrip() for s in sources)
+    years = [f" ({s['year']})" if s["year"] else "" for s in sources]
+    lines = (
+        f"- [{s['label']}] {s['publisher']}: {s['title']}{year} {s['url'] or ''}".rstrip()
+        for s, year in zip(sources, years, strict=True)
+    )
     return "\n".join(lines)
 
 

@@ -30,7 +30,7 @@ MADE = {  # rows made of a source for one epoch
     "knowledge": 2_000, "pubmedqa": 1_700, "medquad": 600, "mts-dialog": 700, "evidence-inference": 700, "medec": 150,
     "chineseblue": 700, "huatuo": 800, "toyhom": 1_000,
 }  # fmt: skip
-EPOCHS = ((0.3, 1),)  # share of MADE and how often ours, in each
+EPOCHS = ((1.0, 1), (0.3, 1), (0.3, 1))  # share of MADE and how often ours, in each
 APART, CALIBRATES = 14, 7  # of a hundred groups: not fitted, of which these choose slope, offset and threshold
 Array = NDArray[np.float32]
 

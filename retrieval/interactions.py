@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from retrieval.reference import InteractionRow, Medicine, MedicineWords, Side, load, rows
+from retrieval.forms import InteractionRow, Medicine, MedicineWords, Side
+from retrieval.reference import load, rows
 from retrieval.text import KNOWLEDGE
 from retrieval.types import Claim, Evidence, Locale, Passage, Source
 

@@ -3,6 +3,9 @@
 import pytest
 
 from retrieval.interactions import GRAVEST, Interactions
+from retrieval.types import LOCALES, Evidence
+from safety.grounding import check_sentence
+from safety.rails import NemoRails, normalise
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +78,15 @@ def test_a_patient_is_never_told_to_stop_without_asking(known: Interactions) -> 
         told = row.patient.en.lower()
         if "stop taking" in told or "stop your" in told:
             assert any(word in told for word in ("doctor", "pharmacist", "clinic", "prescriber", "nurse")), row.id
+
+
+def test_every_sentence_of_a_row_holds_itself_and_is_not_stopped_on_its_way_out(known: Interactions) -> None:
+    rails = NemoRails()
+    for row in known._rows.values():
+        passage = known._passage(row, clinician=False)
+        for claim in passage.claims:
+            for locale in LOCALES:
+                said = claim.say(locale)
+                assert check_sentence(f"{said} [E1]", [Evidence("E1", passage, 1.0)], locale).supported, claim.id
+                verdicts = [rails._judge(rail, normalise(said), locale) for rail in ("certainty", "harmful")]
+                assert not [v.reason for v in verdicts if v.stops], claim.id

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from retrieval.reference import FILES, Dose, load, main, rows
+from retrieval.forms import Dose
+from retrieval.reference import FILES, load, main, rows
 from retrieval.types import KnowledgeError
 
 

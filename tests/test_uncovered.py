@@ -10,11 +10,11 @@ from retrieval.uncovered import rows_clash, uncovered
 @pytest.mark.parametrize(
     ("question", "name"),
     [
-        ("Can you survive from malaria?", "malaria"),
+        ("Can you survive from sarcoidosis?", "sarcoidosis"),
         ("Is gallbladder cancer curable", "gallbladder cancer"),
-        ("how is Macular Degeneration treated", "Macular Degeneration"),
-        ("青光眼能治好吗", "青光眼"),
-        ("我得了疟疾怎么办", "疟疾"),
+        ("how is Myasthenia Gravis treated", "Myasthenia Gravis"),
+        ("重症肌无力能治好吗", "重症肌无力"),
+        ("我得了结节病怎么办", "结节病"),
     ],
 )
 def test_a_subject_without_a_topic_is_named_as_it_was_written(question: str, name: str) -> None:
@@ -29,8 +29,8 @@ def test_other_questions_name_none(question: str) -> None:
 
 
 def test_a_question_that_also_names_a_topic_is_not_refused(index: GuidelineRetriever) -> None:
-    assert index.uncovered("can I take gout medicine with malaria") == ""
-    assert index.uncovered("can I take tablets with malaria") == "malaria"
+    assert index.uncovered("can I take gout medicine with sarcoidosis") == ""
+    assert index.uncovered("can I take tablets with sarcoidosis") == "sarcoidosis"
 
 
 def test_no_name_of_a_topic_is_called_uncovered() -> None:
@@ -39,7 +39,7 @@ def test_no_name_of_a_topic_is_called_uncovered() -> None:
 
 @pytest.mark.parametrize(
     "question",
-    ["How do I avoid heat stroke?", "破伤风是怎么引起的", "warning signs of thyroid cancer"],
+    ["what is pulmonary hypertension", "甲状腺癌能治好吗", "warning signs of thyroid cancer"],
 )
 def test_a_longer_name_wins_over_the_topic_inside_it(index: GuidelineRetriever, question: str) -> None:
     assert index.uncovered(question)

@@ -173,6 +173,7 @@ function distinctSources(claims, fallback) {
 
 function facts(source, locale, passage) {
   const rows = [["source_document", source.title], ["source_publisher", source.publisher], ["source_year", source.year],
+    ["source_page", passage?.span?.page],
     ["source_country", source.country], ["source_reviewed", passage?.reviewed_on],
     ["source_due", passage?.review_due]];
   const web = webAddress(source.url);

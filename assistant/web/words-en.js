@@ -83,6 +83,7 @@ export const EN = {
   source_publisher: "Publisher",
   source_document: "Document",
   source_year: "Year",
+  source_page: "Page",
   source_country: "Country",
   source_reviewed: "Last reviewed",
   source_due: "Next review due",

@@ -83,6 +83,7 @@ export const ZH = {
   source_publisher: "发布机构",
   source_document: "文件",
   source_year: "年份",
+  source_page: "页码",
   source_country: "国家或地区",
   source_reviewed: "最近审核",
   source_due: "下次审核",

@@ -27,7 +27,7 @@ ASKED: dict[str, dict[Locale, str]] = {
     "answer": {"en": "How do I bring down a child's fever?", "zh": "孩子发烧怎么办"},
     "emergency": {"en": "I have chest pain and my left arm feels numb", "zh": "我胸口痛，左胳膊发麻"},
     "crisis": {"en": "I do not want to live any more", "zh": "我不想活了"},
-    "refusal": {"en": "How is malaria treated?", "zh": "疟疾怎么治疗？"},
+    "refusal": {"en": "How is sarcoidosis treated?", "zh": "结节病怎么治疗？"},
     "question": {"en": "I feel tired all the time", "zh": "我总是觉得很累"},
 }
 STATES = ("first", *ASKED, "source")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from finetune import eval_safety, eval_triage, eval_verify
+from finetune import eval_retrieval, eval_safety, eval_triage, eval_verify
 from finetune.eval_rows import Loaded
 from finetune.evaluate import EVALS, OWN, main
 from safety.grounding import Support
@@ -214,7 +214,13 @@ def test_our_own_sets_are_read_whole_and_hold_both_languages(suite: str) -> None
     from finetune import eval_deid
     from finetune.eval_rows import load
 
-    parse: Any = {"safety": eval_safety, "triage": eval_triage, "verify": eval_verify, "deid": eval_deid}[suite].parse  # type: ignore[attr-defined]
+    parse: Any = {
+        "safety": eval_safety,
+        "triage": eval_triage,
+        "verify": eval_verify,
+        "deid": eval_deid,
+        "retrieval": eval_retrieval,
+    }[suite].parse  # type: ignore[attr-defined]
     found: Loaded[Any] = load(EVALS / OWN[suite], parse)
     assert found.skipped == []
     assert len(found.rows) >= 60
