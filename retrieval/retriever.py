@@ -16,7 +16,7 @@ from retrieval.uncovered import uncovered
 LEXICAL, DENSE = 80, 40  # candidates of the two searches
 CANDIDATES = 80  # of the fused list
 RRF = 60  # the usual constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009)
-FLOOR: dict[Locale, float] = {"en": 0.65, "zh": 0.7}  # probability that the topic is right; see finetune/LOG.md
+FLOOR: dict[Locale, float] = {"en": 0.65, "zh": 0.55}  # probability that the topic is right; see finetune/LOG.md
 UNSURE = 0.3  # from here to the floor the asker is offered the topics to choose from
 ALSO = 0.8  # a second topic gives passages when it is at least this probable too
 
