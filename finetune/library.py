@@ -9,6 +9,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from retrieval.embed import Bilingual
 from retrieval.ingest import ingest
 from retrieval.library import FEATURES, WEIGHTS, SiteLibrary
 from retrieval.readers.document import Document, Part
-from retrieval.readers.files import File
 from retrieval.topics import Topic, load_topics
 from retrieval.types import LOCALES, Locale
 
@@ -40,15 +40,18 @@ ABSTAIN = 0.92  # share of questions whose document is not there that the floor 
 Array = NDArray[np.float64]
 
 
-class Told(File):
+@dataclass(frozen=True, slots=True)
+class Told:
     """A document that is there already."""
 
-    def __init__(self, document: Document) -> None:
-        object.__setattr__(self, "name", document.name)
-        object.__setattr__(self, "_document", document)
+    document: Document
+
+    @property
+    def name(self) -> str:
+        return self.document.name
 
     def documents(self) -> list[Document]:
-        return [self._document]  # type: ignore[attr-defined]
+        return [self.document]
 
 
 def main() -> None:

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 from retrieval.library import SiteLibrary
 from retrieval.manifest import Entry
 from retrieval.readers.document import Document, Unreadable
-from retrieval.readers.files import File
 from retrieval.text import sentences
 from retrieval.types import LOCALES, Claim, Locale, Passage, Source, Span
 
@@ -24,6 +23,17 @@ LONG: dict[Locale, int] = {"en": 500, "zh": 180}  # characters of a sentence; wh
 BATCH = 512  # passages that are indexed at a time
 LANGUAGE_FROM = 40  # letters that tell a language
 Scan = Callable[[str, Locale], str]  # why a text must not be taken in, or ""
+
+
+class Readable(Protocol):
+    """retrieval.readers.files.File: something that holds documents."""
+
+    @property
+    def name(self) -> str: ...
+
+    def documents(self) -> list[Document]:
+        """Raises Unreadable."""
+        ...
 
 
 @dataclass(slots=True)
@@ -47,7 +57,7 @@ class Ready:
     digests: tuple[str, ...]
 
 
-def ingest(files: Iterable[File], library: SiteLibrary, scan: Scan, publisher: str) -> Report:
+def ingest(files: Iterable[Readable], library: SiteLibrary, scan: Scan, publisher: str) -> Report:
     """Takes every file in; `publisher` is named where a document does not say whose it is."""
     report = Report()
     waiting: list[Ready] = []
@@ -67,7 +77,7 @@ def _index(waiting: list[Ready], library: SiteLibrary, report: Report) -> None:
 
 
 def _ready(
-    files: Iterable[File], library: SiteLibrary, scan: Scan, publisher: str, report: Report, waiting: Sequence[Ready]
+    files: Iterable[Readable], library: SiteLibrary, scan: Scan, publisher: str, report: Report, waiting: Sequence[Ready]
 ) -> Iterator[Ready]:
     for file in files:
         try:

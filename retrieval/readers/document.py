@@ -63,14 +63,16 @@ def _clean(text: str) -> str:
     return text
 
 
-def made(name: str, title: str, parts: Iterable[Part], **about: object) -> Document:
+def made(
+    name: str, title: str, parts: Iterable[Part], publisher: str = "", year: int | None = None, url: str | None = None
+) -> Document:
     """A document of the parts that have text. Raises Unreadable when none has, or when it is too long."""
     kept = tuple(Part(tidy(p.heading)[:160], tidy(p.text), p.page) for p in parts if tidy(p.text))
     if not kept:
         raise Unreadable("it holds no text")
     if sum(len(part.text) for part in kept) > MOST_TEXT:
         raise Unreadable(f"it is longer than {MOST_TEXT:,} characters: split it")
-    return Document(name, tidy(title)[:200] or kept[0].text[:80], kept, **about)  # type: ignore[arg-type]
+    return Document(name, tidy(title)[:200] or kept[0].text[:80], kept, publisher, year, url)
 
 
 def tidy(text: str) -> str:

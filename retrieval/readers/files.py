@@ -80,7 +80,7 @@ def _tar(path: Path) -> Iterator[File]:
             if member.isfile() and member.size <= LARGEST:
                 opened = archive.extractfile(member)
                 data = opened.read() if opened else b""
-                yield File(f"{path}/{member.name}", lambda data=data: data)  # type: ignore[misc]
+                yield File(f"{path}/{member.name}", _given(data))
 
 
 def _zip(path: Path) -> Iterator[File]:
@@ -88,7 +88,11 @@ def _zip(path: Path) -> Iterator[File]:
         for member in archive.infolist():
             if not member.is_dir() and member.file_size <= LARGEST:
                 data = archive.read(member)
-                yield File(f"{path}/{member.filename}", lambda data=data: data)  # type: ignore[misc]
+                yield File(f"{path}/{member.filename}", _given(data))
+
+
+def _given(data: bytes) -> Callable[[], bytes]:
+    return lambda: data
 
 
 def _failing(why: str) -> Callable[[], bytes]:
